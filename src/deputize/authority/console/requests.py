@@ -6,6 +6,7 @@ from typing import Final
 from urllib.parse import parse_qsl
 
 from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from deputize.authority.environment_file.problems import EnvironmentFileInvalid
@@ -26,13 +27,17 @@ async def read_form(request: Request) -> dict[str, Sequence[str]]:
     """Read the form that was sent: each name's values, in their order. Empty where it is no form of ours.
 
     The value of a file is its `data:` URL, empty where none was chosen. Raises `HTTPException` for a form
-    with files that is broken.
+    with more than `MAX_FIELDS` fields, or with files that is broken.
     """
     typed: dict[str, list[str]] = {}
     kind = request.headers.get("content-type", "").partition(";")[0].strip()
     if kind == "application/x-www-form-urlencoded":
         text = (await request.body()).decode("utf-8", "replace")
-        for name, value in parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS):
+        try:
+            pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS)
+        except ValueError as error:
+            raise HTTPException(400) from error
+        for name, value in pairs:
             typed.setdefault(name, []).append(value.replace("\x00", ""))
     elif kind == "multipart/form-data":
         async with request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS) as form:

@@ -181,12 +181,17 @@ async def test_owners_see_and_stop_their_own_agents_alone(console):
         await browser.get(f"{console.path}/agents/new")
         await browser.submit(name="Not Mine", grants=["client_credentials"])
     theirs = await find(console, "Not Mine")
+    payroll = {"name": "Payroll", "audience": "payroll", "scopes": [{"name": "pay", "description": "Pay"}]}
+    administration = console.authority.services.administration
+    await administration.change(OPERATOR, console.environment, "resource", payroll)
     async with console.signed_on("agent_owner", f"{console.path}/agents") as browser:
         assert "MCP Tutorial" in main(browser.response.text)
         assert "Not Mine" not in main(browser.response.text)
         for path in ("", "/configuration", "/resources", "/policies", "/secrets", "/activity", "/stop"):
             assert (await browser.get(f"{console.path}/agents/{mine.id}{path}")).status_code == 200, path
+            assert "ayroll" not in browser.response.text, path
             assert (await browser.get(f"{console.path}/agents/{theirs.id}{path}")).status_code == 404, path
+        assert "test" in main((await browser.get(f"{console.path}/agents/{mine.id}/resources")).text)
         await browser.get(f"{console.path}/agents/{mine.id}/configuration")
         await browser.submit(description="Mine")
         assert (await find(console, "MCP Tutorial")).entry["description"] == "Mine"

@@ -7,6 +7,7 @@ import pytest
 
 from deputize.authority.administration import Operator
 from deputize.authority.console.pages import SECTIONS
+from deputize.authority.console.requests import MAX_FIELDS
 from deputize.authority.console.session import cookie_name
 from deputize.authority.console.texts import LOCALES, read_texts
 from deputize.authority.storage import Put
@@ -143,6 +144,17 @@ async def test_every_form_has_to_come_from_this_session(console, csrf):
             assert response.status_code == 403, path
             assert await console.authority.store.directory_rows.version() == version, path
         assert await find_user(console, "somebody", console.environment) is None
+
+
+@pytest.mark.parametrize("kind", ["files", "fields"])
+async def test_a_form_with_too_many_fields_is_refused_and_breaks_nothing(console, kind):
+    fields = [(f"field{number}", "x") for number in range(MAX_FIELDS + 1)]
+    sent = (
+        {"data": dict(fields)} if kind == "fields" else {"files": [(name, (None, x)) for name, x in fields]}
+    )
+    async with console.signed_on() as browser:
+        response = await browser.client.post(f"{console.path}/token", **sent)
+    assert response.status_code == 400
 
 
 async def test_a_form_of_another_site_is_refused_whatever_it_carries(console):

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from support.agent_flow import AGENT, AgentFlow
+from support.agent_flow import AGENT, OPERATOR, AgentFlow
 from support.authority import Browser
 
 MARKUP = """"><script>alert(1)</script><img src=x onerror=alert(1)>'{{7*7}}"""
@@ -229,6 +229,22 @@ async def test_owners_see_why_their_own_agents_were_refused_and_nothing_else(con
         page = (await browser.get(f"{console.path}/why?{urlencode(asked)}")).text
         assert "demouser" not in page
         assert "It would be permitted" in page
+
+
+async def test_an_owner_is_not_told_of_resources_by_guessing_their_scopes(console, flow):
+    await flow.change("agent", AGENT, owner="agent_owner")
+    scopes = [{"name": name, "description": name} for name in ("pay", "test")]
+    payroll = {"name": "Payroll", "audience": "https://payroll.internal", "scopes": scopes}
+    administration = console.authority.services.administration
+    await administration.change(OPERATOR, console.environment, "resource", payroll)
+    async with console.signed_on("agent_owner") as browser:
+        answers = {}
+        for scope in ("pay", "pay openid", "nothing", "test"):
+            asked = {"agent": AGENT, "scope": scope}
+            answer = await browser.client.get(f"{console.path}/why?{urlencode(asked)}")
+            assert "ayroll" not in answer.text, scope
+            answers[scope] = (answer.status_code, "nothing to do with" in answer.text)
+    assert answers == {**dict.fromkeys(("pay", "pay openid", "nothing"), (422, True)), "test": (200, False)}
 
 
 async def test_claims_about_people_are_not_for_owners(console, flow):

@@ -308,9 +308,14 @@ def choose_form(call: ConsoleCall) -> EntryForm:
 
 
 def show_grants(call: ConsoleCall, agent: ObjectView, problems: Sequence[str] = ()) -> Response:
-    """Show the scopes of each resource, with those ticked that the agent is granted."""
+    """Show the scopes of each resource, with those ticked that the agent is granted.
+
+    Who reads only own agents sees the resources that the agent is granted, of which alone they may know.
+    """
     granted = call.environment.agents[agent.id].scopes
-    resources = sorted(call.environment.resources.values(), key=lambda each: each.name)
+    known = call.environment.resources.values()
+    seen = (each for each in known if call.operator.reads_all or each.id in granted)
+    resources = sorted(seen, key=lambda each: each.name)
     values = {"resources": resources, "granted": granted, "problems": problems}
     return show_tab(call, "agents_resources.html", agent, "resources", **values)
 

@@ -24,6 +24,7 @@ from deputize.authority.why import (
     find_resource,
 )
 from deputize.kernel.values import JsonObject
+from deputize.oauth.resources import resource_scopes
 
 MAX_TEXT: Final = 1024
 """Characters of a name that is asked for."""
@@ -135,15 +136,24 @@ async def is_visible(call: ConsoleCall, activity: Activity) -> bool:
 
 
 async def find_foreign(call: ConsoleCall, question: WhyQuestion) -> dict[str, str]:
-    """Say what of a question is not an owner's own: the agent, or a resource that none of theirs reaches."""
+    """Say what of a question is not an owner's own: the agent, or a resource that none of theirs reaches.
+
+    Where scopes alone are asked for, it is about every resource that has them, and the answer would name it.
+    """
     where = (call.operator, call.environment.id)
-    if await call.administration.find_named(*where, "agent", question.agent) is None:
+    agent = await call.administration.find_named(*where, "agent", question.agent)
+    if agent is None:
         return {"agent": call.t("why.not_yours")}
-    resource = find_resource(call.environment, question.resource) if question.resource else None
-    if question.resource and (
-        resource is None or await call.administration.find(*where, "resource", resource.id) is None
-    ):
-        return {"resource": call.t("why.not_reached")}
+    wanted = frozenset(resource_scopes(question.scopes))
+    if question.resource:
+        asked = [find_resource(call.environment, question.resource)]
+    elif not wanted or any(wanted <= each for each in call.environment.agents[agent.id].scopes.values()):
+        return {}
+    else:
+        asked = [each for each in call.environment.resources.values() if wanted <= each.scopes.keys()]
+    for each in asked or [None]:
+        if each is None or await call.administration.find(*where, "resource", each.id) is None:
+            return {"resource": call.t("why.not_reached")}
     return {}
 
 
