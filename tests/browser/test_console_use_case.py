@@ -137,7 +137,7 @@ def become_administrator(administrator, stage):
     link = re.compile(r"http\S+/console/welcome/\S+")
     printed = programs.until(lambda: link.search(stage.log("authority").read_text("utf-8")), bool)[0]
     administrator.page.goto(printed)
-    administrator.type(User_name=ADMINISTRATOR, Password=PASSWORD)
+    administrator.type(Username=ADMINISTRATOR, Password=PASSWORD)
     administrator.press("Create my account")
     administrator.page.locator("summary", has_text=ADMINISTRATOR).click()
     administrator.click("Sign off")
@@ -265,7 +265,7 @@ def add_user(administrator, password):
     """A.6."""
     administrator.menu("Directory", "Users")
     administrator.click("Add User")
-    administrator.type(User_name="demouser", Password=password)
+    administrator.type(Username="demouser", Password=password)
     administrator.press("Create")
     administrator.says("demouser is saved.")
 
