@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from deputize.authority.storage import DirectoryConflict, Put, Remove, open_store
+from deputize.authority.storage.activities import ActivityQuery
 from deputize.oauth.records.store import TokenState, User
 from support.store_records import AGENT, CODE, CONSENT, ENVIRONMENT, GRANT, SESSION, USER_ID
 
@@ -399,3 +400,16 @@ async def test_the_sessions_of_a_user_are_those_that_live_or_that_agents_rest_on
     assert await store.sessions.sessions_of_user(user, 1000.0) == {resting: ("a", "b"), alive: ()}
     assert [*await store.sessions.sessions_of_user(user, 1000.0)] == [resting, alive]
     assert await store.sessions.sessions_of_user(replace(user, environment_id="other"), 1000.0) == {}
+
+
+async def test_what_no_text_can_be_is_found_nowhere(store):
+    """U+0000 is in nothing that is stored; PostgreSQL refuses to compare anything with it."""
+    odd = "a\x00b"
+    listings = store.listings
+    assert await store.users.find_user_by_id(ENVIRONMENT, odd) is None
+    assert await listings.find_session(ENVIRONMENT, odd) is None
+    assert await listings.usernames({odd}) == {}
+    assert list(await listings.sessions(ENVIRONMENT, odd, None, 10)) == []
+    assert list(await listings.consents(ENVIRONMENT, odd, None, (), 10)) == []
+    page = await store.activities.find(ENVIRONMENT, ActivityQuery(text=odd, tool=odd, jti=odd))
+    assert list(page.items) == []

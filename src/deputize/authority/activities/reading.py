@@ -65,7 +65,7 @@ def _about_whom(changes: Sequence[JsonValue], record: str) -> tuple[str | None, 
     people = [_person_of(each) for each in changes]
     one = people[0] if len(set(people)) == 1 else None
     is_gone = any(isinstance(each, Mapping) and _is_removal(each) for each in changes)
-    if one is not None and not is_gone:
+    if one is not None and not is_gone and len(record.encode()) <= MAX_RECORD_SIZE:
         return one, record
     kept = [
         {"kind": each["kind"], "id": person, **({"removed": True} if _is_removal(each) else {})}
@@ -73,8 +73,27 @@ def _about_whom(changes: Sequence[JsonValue], record: str) -> tuple[str | None, 
         else each
         for each, person in zip(changes, people, strict=True)
     ]
-    members = loads(record.encode(), max_size=MAX_RECORD_SIZE)
-    return None, dumps({**members, "changes": kept}).decode() if isinstance(members, Mapping) else "{}"
+    return None, _replace_changes(record, kept)
+
+
+def _replace_changes(record: str, kept: Sequence[JsonValue]) -> str:
+    """Return a record of the authority's own with other changes: of very many only what they are about, or
+    how many there were. The audit file has them all.
+    """
+    encoded = record.encode()
+    members = loads(encoded, max_size=len(encoded))
+    if not isinstance(members, Mapping):
+        return "{}"
+    about = [
+        {name: each[name] for name in ("kind", "id") if name in each}
+        for each in kept
+        if isinstance(each, Mapping)
+    ]
+    for changes in (kept, about):
+        text = dumps({**members, "changes": changes})
+        if len(text) <= MAX_RECORD_SIZE:
+            return text.decode()
+    return dumps({**members, "changes": [], "changes_left_out": len(kept)}).decode()
 
 
 def _is_removal(change: JsonObject) -> bool:

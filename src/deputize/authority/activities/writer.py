@@ -88,13 +88,20 @@ class ActivityWriter:
             _log.warning("events can be searched again", dropped=self.dropped)
 
     async def _read(self, number: int) -> None:
-        """Make activities of the first events that wait; each keeps its id, however often it is written."""
+        """Make activities of the first events that wait; each keeps its id, however often it is written.
+
+        One that cannot be read is left out, so that it does not keep back all that come after it.
+        """
         environments = self._directory.current.environments
         ready: list[Activity] = []
         for place, event in enumerate(list(islice(self._waiting, number)), 1):
             environment = environments.get(event.environment or "")
             if environment is not None:
-                ready.append(activity_of(event, environment))
+                try:
+                    ready.append(activity_of(event, environment))
+                except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the others are not
+                    self.dropped += 1
+                    _log.error("an event cannot be searched", about=event.name, **describe_failure(error))
             if place % _READ_AT_ONCE == 0:
                 await asyncio.sleep(0)
         for _ in range(number):

@@ -103,7 +103,9 @@ class ListQuery:
             parts = loads(base64.urlsafe_b64decode(self.cursor.encode("ascii") + b"=="), max_size=8192)
         except (ValueError, binascii.Error, DeputizeError) as error:
             raise CursorInvalid("the cursor is none that a page gave; begin without one") from error
-        if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
+        if not isinstance(parts, list) or not all(
+            isinstance(part, str) and "\0" not in part for part in parts
+        ):
             raise CursorInvalid("the cursor is none that a page gave; begin without one")
         return tuple(map(str, parts))
 

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import DataError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.sql import Select
 
@@ -31,10 +32,17 @@ class PostgresqlDatabase:
         self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     async def rows(self, statement: Select[Any], parameters: Mapping[str, object]) -> Sequence[Sequence[Any]]:
-        """Everything `statement` selects, as committed when this was called. Raises `StorageUnavailable`."""
+        """Everything `statement` selects, as committed when this was called. Raises `StorageUnavailable`.
+
+        What PostgreSQL takes for no value of a column, such as a text with U+0000, is stored nowhere: writes
+        refuse it, so a search for it finds nothing, as in SQLite.
+        """
         with translate_errors():
             async with self._reader.connect() as connection:
-                return (await connection.execute(statement, parameters)).all()
+                try:
+                    return (await connection.execute(statement, parameters)).all()
+                except DataError:
+                    return ()
 
     def data_version(self) -> None:
         """Nothing: the server would have to be asked, as for the rows themselves."""

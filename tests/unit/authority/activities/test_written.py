@@ -6,12 +6,14 @@ import json
 import pytest
 from structlog.testing import capture_logs
 
+from deputize.authority.activities import reading
 from deputize.authority.activities.search import ActivityQuery
 from deputize.authority.activities.writer import ActivityWriter
 from deputize.authority.administration import Operator
 from deputize.authority.audit import Event
 from deputize.authority.serve import purge
 from deputize.authority.storage import StorageUnavailable
+from deputize.authority.storage.activities import MAX_RECORD_SIZE
 from support.agent_delegation import (
     AGENT_ID,
     ENVIRONMENT_ID,
@@ -201,3 +203,34 @@ async def test_a_session_that_an_administrator_ends_is_about_its_user(delegated)
     assert activity.user_id == USER_ID
     await delegated.services.administration.consents.withdraw(ROOT, ENVIRONMENT_ID, USER_ID, AGENT_ID)
     assert [each.user_id for each in await found(delegated, event="environment changed")] == [USER_ID] * 2
+
+
+@pytest.mark.parametrize("kind", ["users", "agents"])
+async def test_a_change_of_very_many_keeps_back_no_later_event(delegated, kind):
+    """One record of an import may be larger than any that is kept to be searched; the audit file has it."""
+    names = [f"{number:05d}{'x' * 400}" for number in range(3000)]
+    entry = {"users": [{"username": each[:100], "given_name": each} for each in names]}
+    if kind == "agents":
+        entry = {"agents": [{"name": each[:100], "description": each} for each in names]}
+    change = {"kind": kind[:-1], "before": None}
+    changes = [{**change, "id": str(number), "after": each} for number, each in enumerate(entry[kind])]
+    writer = delegated.services.activity_writer
+    writer.take(Event("environment changed", delegated.clock.now(), ENVIRONMENT_ID, {"changes": changes}))
+    writer.take(Event("token issued", delegated.clock.now() + 1, ENVIRONMENT_ID, {"jti": "later"}))
+    [large] = await found(delegated, event="environment changed")
+    assert len(large.record.encode()) <= MAX_RECORD_SIZE
+    assert [each["id"] for each in large.read_record()["changes"]] == [str(each) for each in range(3000)]
+    assert (await found(delegated))[0].event == "token issued"
+
+
+async def test_an_event_that_cannot_be_read_keeps_back_no_other(delegated):
+    writer = delegated.services.activity_writer
+    with capture_logs() as logs:
+        writer.take(Event("odd", delegated.clock.now() + 1, ENVIRONMENT_ID, {"changes": [{"kind": "user"}]}))
+        writer.take(Event("later", delegated.clock.now() + 2, ENVIRONMENT_ID, {}))
+        with pytest.MonkeyPatch.context() as patch:
+            read = reading.activity_of
+            broken = lambda event, where: 1 / 0 if event.name == "odd" else read(event, where)  # noqa: E731
+            patch.setattr("deputize.authority.activities.writer.activity_of", broken)
+            assert (await found(delegated))[0].event == "later"
+    assert "an event cannot be searched" in [each["event"] for each in logs]
