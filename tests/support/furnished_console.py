@@ -73,8 +73,8 @@ async def introduce(console: Console) -> None:
     assert answer.status_code == 201, answer.text
 
 
-async def agree(console: Console) -> None:
-    """Let the user sign on through the agent, and agree to its acting."""
+async def agree(console: Console) -> str:
+    """Let the user sign on through the agent, and agree to its acting; the agent's id."""
     environment = console.authority.directory.current.environments[console.environment]
     agent = next(each for each in environment.agents.values() if each.name == "MCP Tutorial")
     asked = console.authority.authorize_url(client_id=agent.id, redirect_uri=agent.redirect_uris[0])
@@ -84,6 +84,7 @@ async def agree(console: Console) -> None:
         await browser.sign_on()
         await browser.accept()
         assert browser.answer["code"]
+    return agent.id
 
 
 async def record_calls(console: Console) -> None:

@@ -2,6 +2,7 @@
 
 from deputize.oauth.records.store import Factor
 from support.authority import Browser
+from support.furnished_console import agree
 
 
 async def find_user(console):
@@ -59,20 +60,6 @@ async def test_lost_factors_are_reset_after_what_ends_was_said_and_that_is_recor
     assert "administrator" in str(record)
     async with console.signed_on("auditor") as browser:
         assert (await browser.get(f"{where}/factors")).status_code == 403
-
-
-async def agree(console):
-    """Let the user sign on through the agent and agree to it; its id."""
-    environment = console.authority.directory.current.environments[console.environment]
-    agent = next(each for each in environment.agents.values() if each.name == "MCP Tutorial")
-    asked = console.authority.authorize_url(client_id=agent.id, redirect_uri=agent.redirect_uris[0])
-    async with console.authority.client() as client:
-        person = Browser(console.authority, client)
-        await person.get(f"/{console.environment}/as/authorize?{asked.partition('?')[2]}")
-        await person.sign_on()
-        await person.accept()
-        assert person.answer["code"]
-    return agent.id
 
 
 async def test_agents_that_act_for_a_user_are_seen_and_their_consent_withdrawn(console):
