@@ -78,7 +78,8 @@ def test_a_form_with_something_missing_can_be_too(opened, console):
     for kind, address in [*visit(opened, console)]:
         if kind.rpartition("/")[2].startswith(("new", "add-", "import", "invite")):
             opened.goto(console.authority.base_url + address)
-            opened.click("form.card .buttons button")
+            if send := opened.query_selector("form.card .buttons button"):
+                send.click()
             if opened.query_selector("[role=alert]"):
                 found += examine(opened, f"{kind}, sent empty")
     assert not found, "\n".join(found)
