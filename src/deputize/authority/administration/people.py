@@ -72,14 +72,20 @@ class AdministeredSessions:
 
         return await self._runner.run(operator, environment_id, attempt)
 
-    async def end_all(self, operator: Operator, environment_id: str, user_id: str) -> Changed:
-        """End all sessions of a user. Raises `NotPermitted`."""
+    async def end_all(
+        self, operator: Operator, environment_id: str, user_id: str, *, dry_run: bool = False
+    ) -> Changed:
+        """End all sessions of a user. A dry run says what ends with them. Raises `NotPermitted`."""
 
         async def attempt() -> Changed:
             operator.require_administrator()
-            return await self._end(await self._store.listings.sessions(environment_id, user_id, None, _MANY))
+            listings = self._store.listings
+            if dry_run:
+                ends = await listings.ends_with(environment_id, "user", user_id, self._clock.now())
+                return Changed(None, (), dry_run=True, ends=ends)
+            return await self._end(await listings.sessions(environment_id, user_id, None, _MANY))
 
-        return await self._runner.run(operator, environment_id, attempt)
+        return await self._runner.run(operator, environment_id, attempt, dry_run=dry_run)
 
     async def _end(self, sessions: Sequence[Session]) -> Changed:
         names = await self._store.listings.usernames({each.user_id for each in sessions})

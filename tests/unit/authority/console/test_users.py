@@ -97,6 +97,14 @@ async def test_sessions_are_seen_and_ended_one_by_one_or_all(console):
         assert "Signed on nowhere" in browser.response.text
 
 
+async def test_all_sessions_of_the_last_administrator_may_end(console):
+    """Who cannot be disabled can be signed off: what that ends is not what disabling would."""
+    user = await console.authority.store.users.find_user(console.home, "administrator")
+    async with console.signed_on() as browser:
+        shown = await browser.get(f"/console/{console.home}/users/{user.id}/end-sessions")
+        assert (shown.status_code, "Sessions that end: 1" in shown.text) == (200, True)
+
+
 async def test_a_session_of_somebody_else_is_not_ended_by_a_users_page(console):
     user = await find_user(console)
     await sign_on(console)

@@ -141,7 +141,9 @@ async def confirm_end(call: ConsoleCall) -> Response:
     """Ask whether all sessions of the user are to end."""
     user = await call.find("user")
     cancel = call.path("users", user.id, "sessions")
-    told = await ends_by_disabling(call, "user", user, "sessions", "grants")
+    where = (call.operator, call.environment.id, user.id)
+    ends = (await call.administration.sessions.end_all(*where, dry_run=True)).ends
+    told = say_what_ends(call, ends, "sessions", "grants")
     return call.confirm("end", user, cancel=cancel, consequences=told, name=user.name)
 
 
