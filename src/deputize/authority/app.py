@@ -11,7 +11,8 @@ from deputize.authority.asgi import Application, ApplicationSlow, HostedApplicat
 from deputize.authority.audit import SOURCE, Source
 from deputize.authority.callers import Network, source_reader
 from deputize.authority.console import load_console
-from deputize.authority.dead_ends import turn_away
+from deputize.authority.console.session import CONSOLE_PATH
+from deputize.authority.dead_ends import turn_away, wants_page
 from deputize.authority.endpoint import (
     Endpoint,
     EndpointCall,
@@ -24,6 +25,7 @@ from deputize.authority.endpoints import ENDPOINTS
 from deputize.authority.management import load_management
 from deputize.authority.services import Services
 from deputize.authority.signon.pages import ASSETS, ASSETS_PATH, asset
+from deputize.authority.signon.responses import see_other
 from deputize.authority.storage import StorageUnavailable
 from deputize.http.exchange import Ending, Exchange, Head
 from deputize.http.messages import Body, BodyBroken, BodyTooLarge, Headers, KnownHead, Response
@@ -244,6 +246,7 @@ class Authority:
                 for template in endpoint.paths:
                     path = template.replace("{environment}", environment.id)
                     served[(path[:-1],) if path.endswith("/") else path] = found
+        served["/"] = Served(_READ, _answer_root)
         served["/health/live"] = Served(_READ, _answer_live)
         served["/health/ready"] = Served(_READ, self._answer_ready)
         for name in ASSETS:
@@ -293,6 +296,13 @@ class Authority:
             _log.error("store does not answer", error=type(error).__name__)
             return json_response({"status": "store does not answer"}, 503)
         return json_response({"status": "ready"})
+
+
+async def _answer_root(request: Asked, exchange: Exchange, _line: LogLine) -> Response:
+    """Lead browsers to the console; for programs there is nothing."""
+    if wants_page(request.head.headers.get("accept") or ""):
+        return see_other(CONSOLE_PATH)
+    return _turn_away(request.head, exchange, 404, "There is no such environment or endpoint")
 
 
 async def _answer_live(_request: Asked, _exchange: Exchange, _line: LogLine) -> Response:

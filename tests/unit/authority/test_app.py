@@ -49,6 +49,12 @@ async def test_browsers_may_ask_with_headers_of_their_own(http, path):
     assert response.headers["access-control-allow-methods"] == "GET"
 
 
+async def test_the_root_leads_browsers_to_the_console_and_programs_nowhere(http):
+    led = await http.get("/", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    assert (led.status_code, led.headers["location"]) == (303, "/console")
+    assert (await http.get("/", headers={"Accept": "application/json"})).status_code == 404
+
+
 @pytest.mark.parametrize("endpoint", ["token", "par", "userinfo", "revoke"])
 async def test_programs_that_are_web_pages_may_call_what_takes_no_cookie(http, endpoint):
     path, origin = f"/{ENVIRONMENT_ID}/as/{endpoint}", {"Origin": "https://x.example"}
@@ -99,7 +105,8 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,imag
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/unknown/as/jwks", f"/{ENVIRONMENT_ID}", f"/{ENVIRONMENT_ID}/nothing", "/unknown/account"]
+    "path",
+    ["/unknown", "/unknown/as/jwks", f"/{ENVIRONMENT_ID}", f"/{ENVIRONMENT_ID}/nothing", "/unknown/account"],
 )
 async def test_people_get_a_page_where_there_is_nothing(http, path):
     response = await http.get(path, headers={"Accept": BROWSER, "Accept-Language": "de"})

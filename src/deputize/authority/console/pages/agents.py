@@ -7,6 +7,7 @@ from typing import Final, get_args
 from starlette.responses import Response
 
 from deputize.authority.administration import NoSuchObject, ObjectView
+from deputize.authority.console.addresses import list_addresses
 from deputize.authority.console.agent_facts import AgentFacts, collect
 from deputize.authority.console.call import ConsoleCall
 from deputize.authority.console.delegation_picture import Drawing, Party, draw
@@ -169,7 +170,8 @@ async def save_policies(call: ConsoleCall) -> Response:
 
 async def show_secrets(call: ConsoleCall) -> Response:
     """Show the client ID, and when its secrets came and go."""
-    return show_tab(call, "agents_secrets.html", await call.find("agent"), "secrets", overlaps=overlaps(call))
+    values = {"overlaps": overlaps(call), "addresses": list_addresses(call)}
+    return show_tab(call, "agents_secrets.html", await call.find("agent"), "secrets", **values)
 
 
 async def save_secrets(call: ConsoleCall) -> Response:

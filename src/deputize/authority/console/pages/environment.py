@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from deputize.authority.administration import NoSuchObject, ObjectView
 from deputize.authority.branding import LEAST_CONTRAST, Scheme, contrast, palette
+from deputize.authority.console.addresses import list_addresses
 from deputize.authority.console.call import ConsoleCall
 from deputize.authority.console.forms import (
     Choice,
@@ -243,6 +244,7 @@ def show_settings(
 ) -> Response:
     """Show the form of a group of settings, of branding also what it looks like."""
     values: dict[str, object] = {"environment_view": view, "tabs": TABS, "tab": tab, "warnings": warnings}
+    values["addresses"] = list_addresses(call)
     if tab != "branding":
         form = form.with_options(default_policy=policy_options(call))
         return call.show_form("environment_group.html", form, **values)

@@ -1,4 +1,4 @@
-"""The first page of an environment: what there is in it, and the way to what is not there yet.
+"""The first page of an environment: what there is in it, the way to what is not there yet, and what then.
 
 The administrators' own environment leads to the others, in which agents are set up.
 """
@@ -9,10 +9,11 @@ from starlette.responses import Response
 
 from deputize.authority.administration import ListQuery
 from deputize.authority.administration.administrators import ROLES
+from deputize.authority.console.addresses import list_addresses
 from deputize.authority.console.call import ConsoleCall
 from deputize.authority.console.section import ConsolePage, ConsoleSection
 from deputize.authority.console.session import administrators
-from deputize.oauth.records.directory import Environment
+from deputize.oauth.records.directory import Agent, Environment, Resource
 
 BESIDE: Final = ("environment", "keys", "registration")
 """Sections that no step of the guide needs, and that are worth a look before people come."""
@@ -26,6 +27,14 @@ class GuideStep(NamedTuple):
     section: str
     """Where it is done."""
     is_done: bool
+
+
+class ReadyPair(NamedTuple):
+    """What can be tried once the guide is done."""
+
+    agent: Agent
+    resource: Resource
+    """What the agent calls; its tokens say who acts."""
 
 
 async def show_overview(call: ConsoleCall) -> Response:
@@ -45,12 +54,22 @@ async def show_overview(call: ConsoleCall) -> Response:
     users = await call.administration.list(call.operator, environment.id, "user", ListQuery(limit=1))
     guide = list_steps(environment, has_users=bool(users.items))
     following = next((each for each in guide if not each.is_done), None)
-    return call.show("overview.html", counts=counts, guide=guide, following=following, beside=BESIDE)
+    return call.show(
+        "overview.html",
+        counts=counts,
+        guide=guide,
+        following=following,
+        beside=BESIDE,
+        ready=None if following else find_ready(environment),
+        addresses=list_addresses(call),
+        authority_url=environment.issuer.removesuffix("/as"),
+        is_called=await call.services.activities.last_delivery(environment.id) is not None,
+    )
 
 
 def list_steps(environment: Environment, *, has_users: bool) -> tuple[GuideStep, ...]:
     """List the steps in the order in which they are done, each resting on those before."""
-    resources, agents = environment.resources.values(), environment.agents.values()
+    resources = environment.resources.values()
     asked = (step.type == "AGREEMENT" for each in environment.policies.values() for step in each.steps)
     enabled = any(agreement.enabled for agreement in environment.agreements.values())
     return (
@@ -58,8 +77,23 @@ def list_steps(environment: Environment, *, has_users: bool) -> tuple[GuideStep,
         GuideStep("delegating", "resources", any(each.maps("may_act") and each.scopes for each in resources)),
         GuideStep("agreed", "agreements", enabled),
         GuideStep("asked", "policies", any(asked)),
-        GuideStep("acting", "agents", any(each.enabled and any(each.scopes.values()) for each in agents)),
+        GuideStep("acting", "agents", find_ready(environment) is not None),
         GuideStep("acted_for", "users", has_users),
+    )
+
+
+def find_ready(environment: Environment) -> ReadyPair | None:
+    """Find an agent that may call a resource whose tokens say who acts, one that signs users on first."""
+    pairs = [
+        ReadyPair(agent, resource)
+        for agent in environment.agents.values()
+        for resource in environment.resources.values()
+        if agent.enabled and agent.scopes.get(resource.id) and resource.maps("act")
+    ]
+    return min(
+        pairs,
+        key=lambda each: (not each.agent.redirect_uris, each.agent.name, each.resource.name),
+        default=None,
     )
 
 
