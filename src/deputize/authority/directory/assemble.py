@@ -113,7 +113,7 @@ def assemble(
         outlived_at(key) for environment in directory.environments.values() for key in environment.keys.keys
     )
     agents = (
-        agent.origin.expires_at if agent.origin else getattr(agent.settings, "expires_at", None)
+        agent.ends_at
         for environment in directory.environments.values()
         for agent in environment.agents.values()
     )

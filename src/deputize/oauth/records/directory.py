@@ -134,6 +134,11 @@ class Agent:
         return "is past its end" if self.is_over else "is disabled"
 
     @property
+    def ends_at(self) -> float | None:
+        """When its time is over; `None`: as long as it is used."""
+        return self.origin.expires_at if self.origin else getattr(self.settings, "expires_at", None)
+
+    @property
     def title(self) -> str:
         """What people read as its name.
 

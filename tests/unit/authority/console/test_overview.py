@@ -1,7 +1,11 @@
 """The first page: it leads through the use case, and says what is next once that is done."""
 
+import re
 from html import unescape
 
+import pytest
+
+from deputize.audit.records import timestamp_text
 from deputize.authority.administration import Operator
 
 ROOT = Operator("command", "0", "root", frozenset({"administrator"}))
@@ -118,3 +122,64 @@ async def test_the_administrators_own_environment_leads_to_the_others(console):
         for each in (await environments.list(ROOT)).items:
             card = f'<a class="card" href="/console/{each.id}">'
             assert (card in shown.text) == (each.id != home.id), each.name
+
+
+async def test_nothing_needs_attention_where_all_is_well(console):
+    administration = console.authority.services.administration
+    for view in (await administration.list(ROOT, console.environment, "agent")).items:
+        await administration.change(ROOT, console.environment, "agent", {"owner": "anna"}, object_id=view.id)
+    async with console.signed_on() as browser:
+        assert "Nothing: no agent waits" in browser.response.text
+
+
+CONCERNS = {
+    "Agents past their end: 1": {"expires_at": "2020-01-01T00:00:00Z"},
+    "Agents that end within 14 days: 1": {"expires_at": "tomorrow"},
+    "Agents that act for users who are not asked: 1": {"policies": ["Single_Factor"]},
+    "Agents without an owner: 1": {"owner": ""},
+}
+
+
+@pytest.mark.parametrize(("said", "members"), CONCERNS.items())
+async def test_the_first_page_says_what_of_an_agent_needs_attention(console, said, members):
+    administration = console.authority.services.administration
+    now = console.authority.services.clock.now()
+    for view in (await administration.list(ROOT, console.environment, "agent")).items:
+        entry = {"owner": "anna"} | (members if view.name == "MCP Tutorial" else {})
+        if entry.get("expires_at") == "tomorrow":
+            entry["expires_at"] = timestamp_text(now + 86_400)
+        await administration.change(ROOT, console.environment, "agent", entry, object_id=view.id)
+    async with console.signed_on() as browser:
+        assert said in browser.response.text
+        others = [each for each in CONCERNS if each != said and each in browser.response.text]
+        assert (others, browser.response.text.count('class="help"')) == ([], 1)
+        tab = "policies" if "policies" in members else "configuration"
+        assert re.search(
+            rf'<a href="{console.path}/agents/[^"]+/{tab}">MCP Tutorial</a>', browser.response.text
+        )
+
+
+async def test_the_first_page_tells_of_refusals_and_of_who_waits(console):
+    environments = console.authority.services.administration.environments
+    registration = (await environments.find(ROOT, console.environment)).entry["registration"]
+    changes = {"registration": {**registration, "open": True, "approval_required": True}}
+    await environments.change(ROOT, console.environment, changes)
+    agent = {"redirect_uris": ["https://app.example.com/"], "token_endpoint_auth_method": "none"}
+    async with console.signed_on() as browser:
+        assert "Refused within" not in browser.response.text
+        async with console.authority.client() as client:
+            endpoints = f"/{console.environment}/as"
+            assert (await client.post(f"{endpoints}/register", json=agent)).status_code == 201
+            refused = await client.post(
+                f"{endpoints}/token", data={"grant_type": "client_credentials", "client_id": "nobody"}
+            )
+            assert refused.status_code == 401
+        await console.refresh()
+        shown = (await browser.get(console.path)).text
+        assert f'<a href="{console.path}/registration">Agents that wait for your approval: 1</a>' in shown
+        audit = unescape(
+            re.search(r'href="([^"]+/audit\?[^"]+)">Refused within the last 24 hours: 1<', shown)[1]
+        )
+        assert (
+            len(re.findall(rf'href="{console.path}/audit/(?!export)', (await browser.get(audit)).text)) == 1
+        )

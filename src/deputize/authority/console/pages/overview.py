@@ -10,6 +10,7 @@ from starlette.responses import Response
 from deputize.authority.administration import ListQuery
 from deputize.authority.administration.administrators import ROLES
 from deputize.authority.console.addresses import list_addresses
+from deputize.authority.console.attention import list_concerns
 from deputize.authority.console.call import ConsoleCall
 from deputize.authority.console.section import ConsolePage, ConsoleSection
 from deputize.authority.console.session import administrators
@@ -64,6 +65,7 @@ async def show_overview(call: ConsoleCall) -> Response:
         addresses=list_addresses(call),
         authority_url=environment.issuer.removesuffix("/as"),
         is_called=await call.services.activities.last_delivery(environment.id) is not None,
+        concerns=await list_concerns(call),
     )
 
 
@@ -84,11 +86,13 @@ def list_steps(environment: Environment, *, has_users: bool) -> tuple[GuideStep,
 
 def find_ready(environment: Environment) -> ReadyPair | None:
     """Find an agent that may call a resource whose tokens say who acts, one that signs users on first."""
+    called = {each.id: each for each in environment.resources.values() if each.maps("act")}
     pairs = [
-        ReadyPair(agent, resource)
+        ReadyPair(agent, called[resource_id])
         for agent in environment.agents.values()
-        for resource in environment.resources.values()
-        if agent.enabled and agent.scopes.get(resource.id) and resource.maps("act")
+        if agent.enabled
+        for resource_id, scopes in agent.scopes.items()
+        if scopes and resource_id in called
     ]
     return min(
         pairs,
