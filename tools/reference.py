@@ -30,6 +30,7 @@ from deputize.gateway.audit import AUDIT_OBJECTS
 from deputize.gateway.audit.event_handlers import EVENT_HANDLERS
 from deputize.gateway.config.file_settings import AdminSettings, GatewaySettings, RouteSettings
 from deputize.gateway.config.settings import Settings
+from deputize.gateway.decorators import DECORATORS
 from deputize.gateway.filters import FILTERS
 from deputize.gateway.handlers import HANDLERS
 from deputize.gateway.resolvers import RESOLVERS
@@ -51,6 +52,7 @@ GROUPS: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("TLS", TLS_OBJECTS),
     ("Throttling policies", THROTTLING_POLICIES),
     ("Audit", AUDIT_OBJECTS),
+    ("Decorators", DECORATORS),
 )
 CAUSES_PAGE = "../howto/troubleshooting.md"
 CAUSES_BEGIN = "<!-- causes: written by `make docs` from deputize/diagnosis/causes.py -->"

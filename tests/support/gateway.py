@@ -5,8 +5,10 @@ from pathlib import Path
 from types import MappingProxyType
 
 from deputize.gateway.audit import AUDIT_OBJECTS
+from deputize.gateway.config.file_settings import DEFAULT_OBJECTS
 from deputize.gateway.config.instance import Instance
 from deputize.gateway.config.properties import Properties, outermost
+from deputize.gateway.decorators import DECORATORS
 from deputize.gateway.exchange.recording import commit_decision
 from deputize.gateway.filters import FILTERS
 from deputize.gateway.handlers import HANDLERS
@@ -22,7 +24,8 @@ from deputize.kernel.errors import Position
 from deputize.kernel.uris import parse_origin, parse_target
 
 DIRECTORY = Path("/instance")
-TYPES = {kind.__name__: kind for kind in (*HANDLERS, *FILTERS, *AUDIT_OBJECTS)}
+TYPES = {kind.__name__: kind for kind in (*HANDLERS, *FILTERS, *AUDIT_OBJECTS, *DECORATORS)}
+DEFAULT_DECORATORS = [each for each in DEFAULT_OBJECTS if each["type"].endswith("Decorator")]
 
 
 class FixedClock:
@@ -46,6 +49,8 @@ def heap_of(*objects, registry=None, parent=None, properties=None, decorators=()
     outer = parent.properties if parent else Properties({}, outermost(registry.instance))
     own = Properties(properties or {}, outer.lookup, outer.visible)
     declared = read_declarations(list(objects), Position("test.json", "/heap"))
+    if parent is None and not any(each.get("name") == "baseURI" for each in objects):
+        parent = heap_of(*DEFAULT_DECORATORS, registry=registry)
     return Heap(declared, registry, Deployment(), own, parent, global_decorators=decorators)
 
 

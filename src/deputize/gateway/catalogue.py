@@ -3,6 +3,7 @@
 from deputize.expressions.functions.gateway import GATEWAY_FUNCTIONS
 from deputize.gateway.audit import AUDIT_OBJECTS
 from deputize.gateway.audit.event_handlers import EVENT_HANDLERS
+from deputize.gateway.decorators import DECORATORS
 from deputize.gateway.filters import FILTERS
 from deputize.gateway.handlers import HANDLERS
 from deputize.gateway.loading.context import HeapType
@@ -29,6 +30,7 @@ HEAP_TYPES: Family[HeapType] = Family(
         *AUDIT_OBJECTS,
         *TLS_OBJECTS,
         *THROTTLING_POLICIES,
+        *DECORATORS,
     ),
     type_names,
     having("Config", "build"),

@@ -23,6 +23,10 @@ DEFAULT_OBJECTS: tuple[JsonObject, ...] = (
         "config": {"filters": ["TransactionIdOutboundFilter"], "handler": "ClientHandler"},
     },
     {"name": "AuditService", "type": "AuditService"},
+    {"name": "baseURI", "type": "BaseUriDecorator"},
+    {"name": "capture", "type": "CaptureDecorator"},
+    {"name": "timer", "type": "TimerDecorator"},
+    {"name": "tracing", "type": "TracingDecorator"},
 )
 """Heap objects that every file can refer to."""
 
@@ -112,7 +116,7 @@ class GatewaySettings(Settings):
     properties: Raw[dict[str, Any]] = Field({})
     """What tokens `&{name}` stand for here and in every route."""
     global_decorators: Raw[dict[str, Any]] = Field({})
-    """Decorations of every object."""
+    """Decorations of every handler and filter; a `baseURI` is for handlers only."""
 
 
 class RouteSettings(Settings):
@@ -131,6 +135,6 @@ class RouteSettings(Settings):
     properties: Raw[dict[str, Any]] = Field({})
     """What tokens `&{name}` stand for in this file."""
     global_decorators: Raw[dict[str, Any]] = Field({})
-    """Decorations of every object of this route."""
+    """Decorations of every handler and filter of this route; a `baseURI` is for handlers only."""
     audit_service: Reference = "AuditService"
     """Takes the access records of this route; by default the heap object of that name, where there is one."""

@@ -3,7 +3,7 @@
 Comments are dropped, tokens replaced, transformations applied, expressions evaluated, in this order.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, cast
@@ -13,7 +13,7 @@ from deputize.gateway.config import documents
 from deputize.gateway.config.documents import Document
 from deputize.gateway.config.instance import Instance, load_bindings
 from deputize.gateway.config.properties import Properties, read_property_file
-from deputize.gateway.config.settings import DECORATORS, Settings, SomeSettings, validate, warnings_about
+from deputize.gateway.config.settings import Settings, SomeSettings, validate, warnings_about
 from deputize.kernel.errors import ConfigurationError, ConfigurationErrors, Faults, Position
 from deputize.kernel.values import JsonValue
 
@@ -42,13 +42,18 @@ class ConfigurationFile:
         """Return the members as `kind`. Raises `ConfigurationError` for everything wrong in them."""
         return validate(kind, self.members, self.position, load_bindings(instance, self.properties.visible))
 
-    def warnings_about(self, settings: Settings, owner: str) -> list[ConfigurationError]:
-        """Return warnings about members that nothing reads; `owner` is a noun for the file."""
-        own_decorators = {f"/{name}" for name in DECORATORS}
+    def warnings_about(
+        self, settings: Settings, owner: str, decorations: Iterable[str] = ()
+    ) -> list[ConfigurationError]:
+        """Return warnings about members that nothing reads, `decorations` apart.
+
+        `owner` is a noun for the file.
+        """
+        read = {f"/{name}" for name in decorations}
         return [
             each
             for each in warnings_about(settings, self.position, owner)
-            if each.position.pointer not in own_decorators
+            if each.position.pointer not in read
         ]
 
     def locate(self, error: ConfigurationError) -> ConfigurationError:

@@ -32,10 +32,8 @@ from deputize.kernel.pointers import join
 Item = TypeVar("Item")
 SomeSettings = TypeVar("SomeSettings", bound="Settings")
 BASE_URI = "baseURI"
-UNSUPPORTED_DECORATORS = frozenset({"capture", "timer", "tracing"})
-"""Read without effect, and warned about."""
-DECORATORS = frozenset({BASE_URI}) | UNSUPPORTED_DECORATORS
-"""Members beside an object's `type`, or among those of a route, that decorate it."""
+DECORATIONS = frozenset({BASE_URI, "capture", "timer", "tracing"})
+"""Members beside an object's `type`, or among those of a route, that decorate it; files may declare more."""
 
 
 class _Marker:
@@ -130,7 +128,7 @@ def warnings_about(settings: Settings, position: Position, owner: str) -> Iterat
             known = [field.alias or name for name, field in type(value).model_fields.items()]
             for key in value.model_extra or {}:
                 at = Position(position.file, join(pointer, key))
-                if key in DECORATORS:
+                if key in DECORATIONS:
                     yield ConfigurationError(
                         at, f"{key!r} inside 'config' has no effect", f"move {key!r} up, beside 'type'"
                     )

@@ -13,7 +13,6 @@ from typing import TypeVar, cast
 from deputize.gateway.config.instance import load_bindings
 from deputize.gateway.config.properties import Properties
 from deputize.gateway.config.settings import (
-    DECORATORS,
     InlineObject,
     Reference,
     Settings,
@@ -23,7 +22,7 @@ from deputize.gateway.config.settings import (
     warnings_about,
 )
 from deputize.gateway.loading.context import BuildContext, HeapObjects, HeapType, Registry
-from deputize.gateway.loading.decorators import decorate
+from deputize.gateway.loading.decorators import decorate, decorate_globally, decorations
 from deputize.gateway.loading.deployment import Deployment
 from deputize.http.plans import Filter, Handler, as_filter, as_handler
 from deputize.kernel.errors import ConfigurationError, DeputizeError, Faults, Position
@@ -131,6 +130,8 @@ class Heap:
         adapted: object = found
         if kind is Handler or kind is Filter:
             adapted = as_handler(found) or as_filter(found)
+        while not isinstance(adapted, kind) and (inner := getattr(adapted, "undecorated", None)) is not None:
+            adapted = inner  # wanted for what its own class has, which no decoration changes
         if not isinstance(adapted, kind):
             referred = f"{reference!r}" if isinstance(reference, str) else "this object"
             raise ConfigurationError(
@@ -198,22 +199,24 @@ class Heap:
             )
         context = self.context(name, declaration.position)
         config = self._configure(heap_type, declaration, context)
-        for key in declaration.members:
-            if key not in OBJECT_KEYS and key not in DECORATORS and not key.startswith("_"):
-                self.deployment.warnings.append(
-                    ConfigurationError(declaration.position.below(key), f"the object does not read {key!r}")
-                )
+        others = {
+            key: value
+            for key, value in declaration.members.items()
+            if key not in OBJECT_KEYS and not key.startswith("_")
+        }
+        applied = decorations(others, context)
+        self.deployment.warnings += [
+            ConfigurationError(declaration.position.below(key), f"the object does not read {key!r}")
+            for key in others
+            if key not in applied
+        ]
         try:
             built = heap_type.build(config, context)
         except ConfigurationError:
             raise
         except DeputizeError as error:
             raise ConfigurationError(declaration.position, f"{written} cannot be built: {error}") from error
-        built = decorate(built, declaration.members, context)
-        if as_handler(built) is not None:
-            for decorators in self._global_decorators:
-                built = decorate(built, decorators, context)
-        return built
+        return decorate_globally(decorate(built, applied, context), context)
 
     def _configure(self, heap_type: HeapType, declaration: Declaration, context: BuildContext) -> Settings:
         """Return the object's settings, valid.

@@ -22,6 +22,7 @@ from deputize.gateway.exchange.forwarding import ClientDescription
 from deputize.gateway.exchange.recording import ObserveHead, access_audit
 from deputize.gateway.loading.advice import advice_on_connectors
 from deputize.gateway.loading.context import HeapType, Registry
+from deputize.gateway.loading.decorators import decorate, decorations
 from deputize.gateway.loading.deployment import Deployment, PublishedEndpoints, publication_clash
 from deputize.gateway.loading.heap import Declaration, Heap, read_declarations
 from deputize.http.exchange import Head
@@ -148,10 +149,13 @@ def _build(
         raise faults.error()
     position = config.file.position
     _publish(registry.published, deployment)
-    main = heap.resolve(config.settings.handler, Handler, position.below("handler"))
+    context = heap.context("", position)
+    applied = decorations(config.settings.model_extra or {}, context)
+    found = heap.resolve(config.settings.handler, Handler, position.below("handler"))
+    main = as_handler(decorate(found, applied, context)) or found
     _publish(registry.published, deployment)
     deployment.warnings += admin.file.warnings_about(admin.settings, "admin.json")
-    deployment.warnings += config.file.warnings_about(config.settings, "config.json")
+    deployment.warnings += config.file.warnings_about(config.settings, "config.json", applied)
     deployment.warnings += advice_on_connectors(admin.settings, admin.file.position)
     entry: Handler = GatewayHandler(
         registry.published, main, ClientDescription(admin.settings.trusted_proxies)

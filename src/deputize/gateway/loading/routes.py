@@ -12,7 +12,7 @@ from deputize.gateway.exchange.contexts import RouterContext
 from deputize.gateway.exchange.recording import ObserveHead, access_audit
 from deputize.gateway.loading.advice import advice_on_route
 from deputize.gateway.loading.context import BuildContext
-from deputize.gateway.loading.decorators import decorate
+from deputize.gateway.loading.decorators import decorate, decorations
 from deputize.gateway.loading.deployment import Deployment
 from deputize.gateway.loading.heap import Heap, read_declarations
 from deputize.http.exchange import Ending, Exchange, Head
@@ -142,11 +142,12 @@ def _build(read: ConfigurationFile, path: Path, outer: BuildContext, deployment:
     if settings and settings.condition:
         faults.attempt(context.examine, settings.condition.template, position.below("condition"))
         condition = PlacedCondition(settings.condition, position.below("condition"), context.bindings)
+    applied = decorations((settings and settings.model_extra) or {}, context)
     if handler is not None:
-        handler = faults.attempt(decorate, handler, members, context)
+        handler = faults.attempt(decorate, handler, applied, context)
     if faults.found or settings is None or not isinstance(handler, Handler):
         raise faults.error()
-    deployment.warnings += read.warnings_about(settings, "a route")
+    deployment.warnings += read.warnings_about(settings, "a route", applied)
     deployment.warnings += advice_on_route(
         members,
         position,
