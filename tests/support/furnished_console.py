@@ -48,7 +48,7 @@ async def furnished_console(folder: Path, base_url: str) -> AsyncIterator[Consol
     async with running_console(folder, base_url) as console:
         administration = console.authority.services.administration
         await administration.environments.change(ROOT, console.environment, SETTINGS)
-        await administration.administrators.create(ROOT, ["auditor"])
+        await administration.administrators.create(ROOT, "guest", ["auditor"])
         await administration.keys.rotate(ROOT, console.environment)
         await introduce(console)
         await agree(console)

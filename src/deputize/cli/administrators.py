@@ -21,6 +21,7 @@ def administrators() -> None:
 
 
 @administrators.command("invite")
+@click.argument("username")
 @click.option(
     "--role",
     "roles",
@@ -38,21 +39,24 @@ def administrators() -> None:
 @ADDRESS
 @DATA
 def invite_command(
-    roles: tuple[Role, ...], base_url: str | None, address: str | None, database_url: str
+    username: str, roles: tuple[Role, ...], base_url: str | None, address: str | None, database_url: str
 ) -> None:
-    """Print a link that makes whoever opens it an administrator.
+    """Print a link behind which somebody becomes the administrator USERNAME.
 
-    It works once, for a day: behind it they choose a name and a password.
+    It works once, for a day: behind it they choose a password.
     """
 
     async def work(operation: AnyOperation) -> Changed:
-        return await operation.administration.administrators.create(COMMAND, roles, base_url=base_url)
+        return await operation.administration.administrators.create(
+            COMMAND, username, roles, base_url=base_url
+        )
 
     changed = administer_at(address, database_url, work)
     click.echo(changed.secrets[0].text)
     if changed.view is not None:
         until = shown_moment(changed.view.facts["expires_at"])
-        click.echo(f"It works once, until {until}. Whoever has it becomes {' and '.join(roles)}.", err=True)
+        who = f"{printable(username)}, {' and '.join(roles)}"
+        click.echo(f"It works once, until {until}. Whoever has it becomes {who}.", err=True)
 
 
 @administrators.command("uninvite")
@@ -88,7 +92,7 @@ def list_command(address: str | None, database_url: str) -> None:
         return [*(_describe(found[name]) for name in sorted(found)), *map(_describe_invitation, invitations)]
 
     lines = administer_at(address, database_url, work)
-    for line in lines or ["there is no administrator; see: deputize administrators invite"]:
+    for line in lines or ["there is no administrator; see: deputize administrators invite USERNAME"]:
         click.echo(line)
 
 
@@ -99,7 +103,8 @@ def _describe(user: ObjectView) -> str:
 
 def _describe_invitation(invitation: ObjectView) -> str:
     until = shown_moment(invitation.facts["expires_at"])
-    return f"(invited)  {_words(invitation.entry['roles'])}  until {until}  {invitation.id}"
+    name = printable(str(invitation.entry.get("username", "anybody")))
+    return f"{name} (invited)  {_words(invitation.entry['roles'])}  until {until}  {invitation.id}"
 
 
 def _words(roles: JsonValue) -> str:

@@ -117,9 +117,9 @@ class AnyAdministrators(Protocol):
         ...
 
     async def create(
-        self, operator: Operator, roles: Collection[Role], /, *, base_url: str | None
+        self, operator: Operator, username: str, roles: Collection[Role], /, *, base_url: str | None
     ) -> Changed:
-        """Invite somebody to these roles."""
+        """Invite somebody to this name and these roles."""
         ...
 
     async def withdraw(self, operator: Operator, invitation_id: str, /) -> Changed:

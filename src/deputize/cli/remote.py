@@ -267,11 +267,16 @@ class RemoteAdministrators:
         """Those that nobody has taken."""
         return _page(await self._client.ask("GET", _ADMINISTRATORS))
 
-    async def create(self, _: Operator, roles: Collection[Role], *, base_url: str | None) -> Changed:
-        """Invite somebody to these roles; the server knows where its console is. Raises with a `base_url`."""
+    async def create(
+        self, _: Operator, username: str, roles: Collection[Role], *, base_url: str | None
+    ) -> Changed:
+        """Invite somebody to this name and these roles; the server knows where its console is. Raises with a
+        `base_url`.
+        """
         if base_url is not None:
             raise click.UsageError("a running authority knows its own address: leave --base-url out")
-        return await self._client.change("POST", _ADMINISTRATORS, {"roles": [*roles]})
+        body: JsonObject = {"username": username, "roles": [*roles]}
+        return await self._client.change("POST", _ADMINISTRATORS, body)
 
     async def withdraw(self, _: Operator, invitation_id: str) -> Changed:
         """Let a link admit nobody any more."""

@@ -31,20 +31,21 @@ def records(data):
 def test_an_invitation_is_told_of_by_one_record_which_does_not_hold_the_link(data):
     """It makes the environment of administrators where there is none yet."""
     assert "there is no administrator" in run(data, "list")
-    link = run(data, "invite", "--role", "auditor", "--base-url", "https://login.example.com").strip()
+    link = run(data, "invite", "ada", "--role", "auditor", "--base-url", "https://login.example.com").strip()
     address, _, token = link.rpartition("/")
     assert address == "https://login.example.com/console/welcome"
     listed = run(data, "list")
-    assert listed.startswith("(invited)  auditor  until ")
+    assert listed.startswith("ada (invited)  auditor  until ")
     _, told, _ = records(data)
     (change,) = told["changes"]
-    assert (change["kind"], change["before"], change["after"]["roles"]) == ("invitation", None, ["auditor"])
+    assert (change["kind"], change["before"]) == ("invitation", None)
+    assert change["after"] == {"name": "ada", "username": "ada", "roles": ["auditor"]}
     assert change["id"] == listed.split()[-1]
     assert token not in (data / "audit" / "authority.audit.json").read_text()
 
 
 def test_a_withdrawn_invitation_is_listed_no_more(data):
-    run(data, "invite")
+    run(data, "invite", "ada")
     invitation = run(data, "list").split()[-1]
     assert run(data, "uninvite", invitation) == f"{invitation} admits nobody any more\n"
     assert "there is no administrator" in run(data, "list")

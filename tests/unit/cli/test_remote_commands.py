@@ -146,17 +146,19 @@ async def test_each_single_change_is_made_there_as_here(remote):
 
 async def test_administrators_are_listed_and_invited_there_as_here(remote):
     for place in (("--environment", remote.origin), ("--data", str(remote.folder))):
-        invited = await remote.run("administrators", "invite", "--role", "auditor", *place)
+        invited = await remote.run("administrators", "invite", "guest", "--role", "auditor", *place)
         assert "/console/welcome/" in invited
         listed = await remote.run("administrators", "list", *place)
         assert listed == await remote.run("administrators", "list", "--environment", remote.origin)
         assert "administrator  administrator" in listed
-        (invitation,) = [line for line in listed.splitlines() if line.startswith("(invited)  auditor  until")]
+        (invitation,) = [
+            line for line in listed.splitlines() if line.startswith("guest (invited)  auditor  until")
+        ]
         invitation_id = invitation.split()[-1]
         withdrawn = await remote.run("administrators", "uninvite", invitation_id, *place)
         assert withdrawn == f"{invitation_id} admits nobody any more\n"
     both = ("--environment", remote.origin, "--base-url", "https://a.example.com")
-    assert "leave --base-url out" in await remote.run("administrators", "invite", *both, code=2)
+    assert "leave --base-url out" in await remote.run("administrators", "invite", "guest", *both, code=2)
 
 
 def commands_of(command, *path):

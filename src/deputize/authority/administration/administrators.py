@@ -6,9 +6,10 @@ link that works once, and chooses a name and a password behind it.
 
 import json
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Final, get_args
 
-from deputize.authority.administration.operators import Operator
+from deputize.authority.administration.operators import NotPermitted, Operator
 from deputize.authority.administration.runner import ATTEMPTS, ChangeRunner
 from deputize.authority.administration.views import (
     Changed,
@@ -22,6 +23,7 @@ from deputize.authority.directory.changes import IssuedSecret
 from deputize.authority.directory.objects import ADMINISTRATORS, MANAGEMENT, Role
 from deputize.authority.environment_file.application import (
     Application,
+    Applied,
     EnvironmentChange,
     apply,
     file_of,
@@ -33,18 +35,20 @@ from deputize.authority.environment_file.problems import EnvironmentFileInvalid,
 from deputize.authority.environment_file.reading import parse_value
 from deputize.authority.storage import (
     DirectoryConflict,
+    DirectoryRows,
     EnvironmentRow,
     Invitation,
     ObjectRow,
     Put,
     Remove,
+    RowChange,
     Store,
 )
 from deputize.kernel.clock import Clock
 from deputize.kernel.digests import digest
 from deputize.kernel.errors import ConfigurationError, DeputizeError, Position
 from deputize.kernel.ids import new_id, new_token
-from deputize.kernel.values import JsonObject, JsonValue
+from deputize.kernel.values import JsonObject
 from deputize.oauth.records.store import User
 
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
@@ -86,21 +90,6 @@ async def make_environment(store: Store, passwords: Hashing, clock: Clock, base_
     return (await apply(application, store, passwords, clock)).environment
 
 
-async def invite(
-    store: Store, environment_id: str, roles: Collection[Role], now: float
-) -> tuple[Invitation, str]:
-    """Add an invitation to become an administrator; also return its token, of which only a digest is kept.
-
-    Raises `DirectoryConflict`.
-    """
-    token = new_token()
-    ordered = " ".join(role for role in ROLES if role in roles)
-    invitation = Invitation(new_id(), environment_id, digest(token), ordered, now, now + INVITATION_SECONDS)
-    version = await store.directory_rows.version()
-    await store.directory_rows.change([Put(invitation)], version)
-    return invitation, token
-
-
 def invitation_link(base_url: str, token: str) -> str:
     """Return the address behind which an invitation is taken."""
     return f"{base_url}/console/welcome/{token}"
@@ -111,6 +100,8 @@ async def take_invitation(
 ) -> User:
     """Make the user that an invitation is for; the invitation goes in the same transaction.
 
+    `username` counts only where the invitation names nobody.
+
     Raises `InvitationGone`, `EnvironmentFileInvalid` with pointers into the user's entry, such as
     `/username`, after which it can be tried again, or `DirectoryConflict`.
     """
@@ -119,30 +110,54 @@ async def take_invitation(
         invitation = await store.directory_rows.find_invitation(digest(token), now)
         if invitation is None:
             raise InvitationGone
-        environment = next(row for row in rows.environments if row.id == invitation.environment_id)
-        if await store.users.find_user(environment.id, username):
-            place = Position("the entry", "/username")
-            taken = ConfigurationError(place, "somebody has this name already", "choose another one")
-            raise EnvironmentFileInvalid([taken])
-        roles: list[JsonValue] = [*invitation.roles.split()]
-        entry: JsonObject = {"username": username, "password": password, "roles": roles}
-        content: JsonObject = {"environment": environment.name, "id": environment.id, "users": [entry]}
-        parsed = parse_value(content, ADMINISTRATORS)
+        if invitation.username and await store.users.find_user(
+            invitation.environment_id, invitation.username
+        ):
+            raise InvitationGone  # whoever it was for came another way
+        entry = {**_entry_of(invitation, invitation.username or username), "password": password}
         try:
-            change = EnvironmentChange(file_of(parsed, ADMINISTRATORS), parsed, also=(Remove(invitation),))
-            return (await make_change(change, rows, store, passwords, now)).users[0]
+            made = await _make_user(entry, rows, store, passwords, now, also=(Remove(invitation),))
+            return made.users[0]
         except DirectoryConflict:
             continue  # somebody changed something else, or was faster with this invitation
-        except EnvironmentFileInvalid as error:
-            raise relative_to_entry(error, "/users/0") from error
     raise DirectoryConflict("the directory changes all the time; try again")
+
+
+async def _make_user(
+    entry: JsonObject,
+    rows: DirectoryRows,
+    store: Store,
+    passwords: Hashing,
+    now: float,
+    *,
+    also: tuple[RowChange, ...] = (),
+    dry_run: bool = False,
+) -> Applied:
+    """Add the administrator of this entry, whose name nobody has. Raises as `take_invitation` does."""
+    environment = next(row for row in rows.environments if row.name == ADMINISTRATORS)
+    if await store.users.find_user(environment.id, str(entry["username"])):
+        place = Position("the entry", "/username")
+        taken = ConfigurationError(place, "somebody has this name already", "choose another one")
+        raise EnvironmentFileInvalid([taken])
+    content: JsonObject = {"environment": environment.name, "id": environment.id, "users": [entry]}
+    try:
+        parsed = parse_value(content, ADMINISTRATORS)
+        file = file_of(parsed, ADMINISTRATORS)
+        change = EnvironmentChange(file, parsed, also=also, dry_run=dry_run)
+        return await make_change(change, rows, store, passwords, now)
+    except EnvironmentFileInvalid as error:
+        raise relative_to_entry(error, "/users/0") from error
+
+
+def _entry_of(invitation: Invitation, username: str) -> JsonObject:
+    return {"username": username, "roles": [*invitation.roles.split()]}
 
 
 async def invite_first(store: Store, passwords: Hashing, clock: Clock, base_url: str) -> str | None:
     """Return a link for the first administrator, on a database without one; `None` where there is one.
 
     A database that was set up by files alone has no console until somebody asks for one: `None` too. A link
-    that was given before and not used ends, so that only the latest works.
+    that was printed before and not used ends, so that only the latest works.
     """
     rows = await store.directory_rows.load()
     if rows.environments and all(row.name != ADMINISTRATORS for row in rows.environments):
@@ -152,10 +167,17 @@ async def invite_first(store: Store, passwords: Hashing, clock: Clock, base_url:
         return None
     version = await store.directory_rows.version()
     earlier = await store.directory_rows.invitations_of(environment.id, now)
-    if earlier:
-        await store.directory_rows.change([Remove(each) for each in earlier], version)
-    _, token = await invite(store, environment.id, ("administrator",), now)
+    token = new_token()
+    invitation = _new_invitation(environment.id, token, ("administrator",), now)
+    unnamed = (Remove(each) for each in earlier if each.username is None)
+    await store.directory_rows.change([*unnamed, Put(invitation)], version)
     return invitation_link(base_url, token)
+
+
+def _new_invitation(environment_id: str, token: str, roles: Collection[Role], now: float) -> Invitation:
+    """Return the invitation that whoever has the token can take, of which only a digest is kept."""
+    ordered = " ".join(role for role in ROLES if role in roles)
+    return Invitation(new_id(), environment_id, digest(token), ordered, now, now + INVITATION_SECONDS)
 
 
 class AdministratorInvitations:
@@ -182,14 +204,17 @@ class AdministratorInvitations:
         return ListPage(tuple(map(_view_of, found)))
 
     async def create(
-        self, operator: Operator, roles: Collection[Role], *, base_url: str | None = None
+        self, operator: Operator, username: str, roles: Collection[Role], *, base_url: str | None = None
     ) -> Changed:
-        """Invite somebody to these roles; the link is in `Changed.secrets`, and never readable again.
+        """Invite somebody to this name and these roles; the link is in `Changed.secrets`, and never readable
+        again.
 
-        It leads to `base_url`, by default where this is served or was last. The administrators' environment
-        is made where there is none yet, which commands alone can come across.
+        It leads to `base_url`, by default where this is served or was last. It takes the place of an earlier
+        one for the same name. The administrators' environment is made where there is none yet, which commands
+        alone can come across.
 
-        Raises `NotPermitted`, `DirectoryConflict`, and `EnvironmentFileInvalid` without a role.
+        Raises `NotPermitted`, `DirectoryConflict`, and `EnvironmentFileInvalid` without a role, or where
+        nobody can get this name.
         """
         environment = await make_environment(
             self._store, self._passwords, self._clock, base_url or self._base_url or DEFAULT_BASE_URL
@@ -200,7 +225,18 @@ class AdministratorInvitations:
             if not roles:
                 place = Position("the invitation", "/roles")
                 raise EnvironmentFileInvalid([ConfigurationError(place, "names no role", "name one")])
-            invitation, token = await invite(self._store, environment.id, roles, self._clock.now())
+            rows, now, token = await self._store.directory_rows.load(), self._clock.now(), new_token()
+            invitation = replace(
+                _new_invitation(environment.id, token, roles, now),
+                username=username,
+                invited_by=None if operator.kind == "command" else operator.id,
+                invited_by_term=await self._find_term(operator, environment.id),
+            )
+            entry = _entry_of(invitation, username)
+            await _make_user(entry, rows, self._store, self._passwords, now, dry_run=True)
+            pending = await self._store.directory_rows.invitations_of(environment.id, now)
+            earlier = (Remove(each) for each in pending if each.username == username)
+            await self._store.directory_rows.change([*earlier, Put(invitation)], rows.version)
             view = _view_of(invitation)
             difference = Difference("invitation", view.id, view.name, None, {"name": view.name, **view.entry})
             origin = base_url or self._base_url or environment.base_url or DEFAULT_BASE_URL
@@ -209,6 +245,18 @@ class AdministratorInvitations:
             return Changed(view, (difference,), secrets=(link,))
 
         return await self._runner.run(operator, environment.id, attempt)
+
+    async def _find_term(self, operator: Operator, environment_id: str) -> str:
+        """Find the term that the operator is in now. Raises `NotPermitted` where they were removed."""
+        if operator.kind == "command":
+            return ""
+        if operator.kind == "user":
+            found = await self._store.users.find_user_by_id(environment_id, operator.id)
+        else:
+            found = await self._store.directory_rows.find_object(environment_id, "agent", operator.id)
+        if found is None:
+            raise NotPermitted("only an administrator may do that")
+        return found.term
 
     async def withdraw(self, operator: Operator, invitation_id: str) -> Changed:
         """Let a link admit nobody any more. Raises `NotPermitted`, `NoSuchObject`, `DirectoryConflict`."""
@@ -237,8 +285,11 @@ class AdministratorInvitations:
 
 def _view_of(invitation: Invitation) -> ObjectView:
     entry: JsonObject = {"roles": [*invitation.roles.split()]}
+    if invitation.username:
+        entry = _entry_of(invitation, invitation.username)
     facts: JsonObject = {
         "created_at": moment(invitation.created_at),
         "expires_at": moment(invitation.expires_at),
     }
-    return ObjectView("invitation", invitation.id, invitation.id, entry, etag_of(invitation.id, entry), facts)
+    name = invitation.username or invitation.id
+    return ObjectView("invitation", invitation.id, name, entry, etag_of(invitation.id, entry), facts)

@@ -31,6 +31,8 @@ class FormField:
     autocomplete: str = "off"
     default: JsonValue = None
     """What an entry means that does not have the member."""
+    readonly: bool = False
+    """Shown, and not to be changed; what is sent of it does not count."""
     element: ClassVar[str] = "input"
     """How components.html shows it."""
 

@@ -4,6 +4,7 @@ The address is what lets them, so it is in no log (`authority.app`) and in no `R
 the browser that the page was shown in: nobody can have another's browser become an administrator of theirs.
 """
 
+from dataclasses import replace
 from typing import Final
 
 from starlette.requests import Request
@@ -33,13 +34,13 @@ from deputize.kernel.digests import digest
 from deputize.oauth.factors import PASSWORD
 from deputize.oauth.records.directory import Environment, Policy
 from deputize.oauth.records.store import User
-from deputize.oauth.usernames import canonical
+from deputize.oauth.usernames import MAX_LENGTH, canonical
 
-FORM: Final = EntryForm(
-    "welcome",
-    FormField("username", required=True, maxlength=128, autocomplete="username"),
-    Secret("password", required=True),
-)
+_USERNAME: Final = FormField("username", required=True, maxlength=MAX_LENGTH, autocomplete="username")
+_PASSWORD: Final = Secret("password", required=True)
+FORM: Final = EntryForm("welcome", _USERNAME, _PASSWORD)
+"""Where an invitation names nobody."""
+NAMED_FORM: Final = EntryForm("welcome", replace(_USERNAME, readonly=True), _PASSWORD)
 _COOKIE: Final = "deputize-console-welcome"
 
 
@@ -48,22 +49,26 @@ async def welcome(services: Services, request: Request) -> Response:
     token, home = request.path_params["token"], administrators(services)
     frame = make_frame(services, request, None, None, None, ())
     now = services.clock.now()
-    if home is None or await services.store.directory_rows.find_invitation(digest(token), now) is None:
+    invitation = await services.store.directory_rows.find_invitation(digest(token), now)
+    if home is None or invitation is None:
         return frame.show_problem(410, "invitation_gone")
     browser = request.cookies.get(cookie_name(services, _COOKIE), "")
     bound_to = browser or services.new_token()
     csrf = await seal(services.store.server_keys, home.id, "welcome", bound_to, digest(token))
-    form = FORM.fill({}, frame.moments)
+    fields = NAMED_FORM if invitation.username else FORM
+    form = fields.fill({"username": invitation.username}, frame.moments)
     if request.method == "POST":
         typed = await read_form(request)
         if not browser or not is_own_form(request, typed, csrf):
             return frame.show_problem(403, "forged")
-        entry, unreadable = FORM.read(typed, frame.moments)
+        if invitation.username:
+            typed = {**typed, "username": (invitation.username,)}
+        entry, unreadable = fields.read(typed, frame.moments)
         name, password = canonical(str(entry.get("username"))), str(entry.get("password"))
         breached = services.breached_passwords
         if not unreadable and breached and await breached.include(password):
             unreadable = {"password": "welcome.breached"}
-        form = FORM.refill(typed).with_problems(
+        form = fields.refill(typed).with_problems(
             {field: frame.language.text(text) for field, text in unreadable.items()}
         )
         if not unreadable:
@@ -80,7 +85,14 @@ async def welcome(services: Services, request: Request) -> Response:
                 services.record("invitation taken", home.id, user_id=user.id, username=user.username)
                 stored = await services.store.users.find_user_by_id(home.id, user.id)  # with its term
                 return await enter(services, home, stored or user)
-    values = {**frame.values, "title": frame.language.text("welcome.title"), "crumbs": (), "form": form}
+    named = invitation.username is not None
+    values = {
+        **frame.values,
+        "named": named,
+        "title": frame.language.text("welcome.title"),
+        "crumbs": (),
+        "form": form,
+    }
     values |= {"csrf": csrf, "may_change": True}
     response = render("welcome.html", values, 422 if form.problems else 200)
     attributes = cookie_attributes(services)

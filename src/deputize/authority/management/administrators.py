@@ -3,7 +3,7 @@
 from typing import Annotated, Final
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from starlette.responses import Response
 
 from deputize.authority.directory.objects import Role
@@ -17,15 +17,18 @@ from deputize.authority.management.describing import (
     describe_all,
 )
 from deputize.authority.management.routing import Call, ObjectId, make_router
+from deputize.oauth.usernames import MAX_LENGTH
 
 
 class AdministratorInvitationEntry(BaseModel):
-    """What whoever takes an invitation may do."""
+    """Whom an invitation is for, and what they may do."""
 
     model_config = ConfigDict(extra="forbid")
 
+    username: Annotated[str, StringConstraints(min_length=1, max_length=MAX_LENGTH)]
+    """The name of the user whom they make; nobody can take it for another one."""
     roles: Annotated[list[Role], Field(min_length=1, max_length=3)]
-    """The roles of the user whom they make, in every environment."""
+    """The roles of that user, in every environment."""
 
 
 async def list_invitations(call: Call) -> Response:
@@ -36,7 +39,7 @@ async def list_invitations(call: Call) -> Response:
 async def create_invitation(call: Call) -> Response:
     """Invite somebody."""
     body = await read_model(call.request, AdministratorInvitationEntry)
-    changed = await call.administration.administrators.create(call.operator, body.roles)
+    changed = await call.administration.administrators.create(call.operator, body.username, body.roles)
     return answer_changed(changed, call.place("administrators", "invitations"))
 
 
@@ -63,7 +66,8 @@ _OPERATIONS: Final[tuple[Operation, ...]] = (
         create_invitation,
         Described(
             "createAdministratorInvitation",
-            "Invite somebody to administer this server: the secret is a link, told once, that works once.",
+            "Invite somebody to administer this server: the secret is a link, told once, that works once "
+            "and for that name.",
             "AdministratorInvitationChanged",
             ADMINISTRATOR,
             {JSON: "AdministratorInvitationEntry"},

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any, Literal, TypeAlias, TypeVar
 
-from sqlalchemy import Column, Connection, Table, bindparam, delete, select, update
+from sqlalchemy import Column, Connection, Table, bindparam, delete, exists, or_, select, update
 
 from deputize.authority.storage.engine import Database, upsert
 from deputize.authority.storage.people import note_user_logouts, put_user
@@ -103,7 +103,10 @@ class SigningKeyRow:
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """A link with which somebody makes themselves a user with these roles, once."""
+    """A link with which somebody becomes a user with these roles, once.
+
+    It ends with the term of the user or agent that made it, as sessions and grants do.
+    """
 
     id: str
     environment_id: str
@@ -113,6 +116,11 @@ class Invitation:
     """As `User.roles`."""
     created_at: float
     expires_at: float
+    username: str | None = None
+    """Whom it is for; `None` only where there is nobody yet who could name anybody."""
+    invited_by: str | None = None
+    """The id of the user or agent that made it; `None` for who has the machine."""
+    invited_by_term: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +171,24 @@ _CONSENTED_TO: Mapping[Kind, Column[str]] = {
     "agreement": CONSENTS.c.agreement_id,
 }
 _VERSION = select(DIRECTORY_VERSION.c.version)
+_ADMINISTERED = exists().where(USERS.c.environment_id == INVITATIONS.c.environment_id, USERS.c.roles != "")
+_IN_FORCE = (
+    (INVITATIONS.c.expires_at > bindparam("now"))
+    & (INVITATIONS.c.username.is_not(None) | ~_ADMINISTERED)
+    & or_(
+        INVITATIONS.c.invited_by.is_(None),
+        *(
+            exists().where(
+                inviters.c.environment_id == INVITATIONS.c.environment_id,
+                inviters.c.id == INVITATIONS.c.invited_by,
+                inviters.c.term == INVITATIONS.c.invited_by_term,
+            )
+            for inviters in (USERS, DIRECTORY_OBJECTS)
+        ),
+    )
+)
+"""Which invitations count: those in time whose inviter is in the term of making them; one that names nobody
+only until somebody administers."""
 RowT = TypeVar("RowT", EnvironmentRow, ObjectRow, SecretRow, SigningKeyRow)
 
 
@@ -213,26 +239,23 @@ class SqlDirectoryRows:
         return tuple(SecretRow(*row) for row in rows)
 
     async def invitations_of(self, environment_id: str, now: float) -> tuple[Invitation, ...]:
-        """The invitations to an environment that are in time and were not taken, newest first."""
+        """The invitations to an environment that are in force and were not taken, newest first."""
         columns = INVITATIONS.c
         statement = (
             select(INVITATIONS)
-            .where(columns.environment_id == bindparam("environment"), columns.expires_at > bindparam("now"))
+            .where(columns.environment_id == bindparam("environment"), _IN_FORCE)
             .order_by(columns.created_at.desc(), columns.id)
         )
         rows = await self._database.rows(statement, {"environment": environment_id, "now": now})
         return tuple(Invitation(*row) for row in rows)
 
     async def find_invitation(self, digest: str, now: float) -> Invitation | None:
-        """The invitation with this digest, if it is in time and was not taken.
+        """The invitation with this digest, if it is in force and was not taken.
 
         Whoever takes it removes it in the change that makes the user. As every change raises the version that
         was read before this, of any number who try at once one succeeds.
         """
-        columns = INVITATIONS.c
-        statement = select(INVITATIONS).where(
-            columns.digest == bindparam("digest"), columns.expires_at > bindparam("now")
-        )
+        statement = select(INVITATIONS).where(INVITATIONS.c.digest == bindparam("digest"), _IN_FORCE)
         rows = await self._database.rows(statement, {"digest": digest, "now": now})
         return Invitation(*rows[0]) if rows else None
 

@@ -23,7 +23,14 @@ from sqlalchemy.sql import Select
 from deputize.authority.storage.acceptances import note_acceptance, note_withdrawal
 from deputize.authority.storage.engine import Database, insert_if_absent, upsert, wins
 from deputize.authority.storage.logout_notices import note_logouts
-from deputize.authority.storage.tables import CONSENTS, DIRECTORY_VERSION, GRANTS, SESSIONS, USERS
+from deputize.authority.storage.tables import (
+    CONSENTS,
+    DIRECTORY_VERSION,
+    GRANTS,
+    INVITATIONS,
+    SESSIONS,
+    USERS,
+)
 from deputize.kernel.ids import new_term
 from deputize.oauth.records.store import Consent, Session, User, Wording
 from deputize.oauth.usernames import comparison_form
@@ -189,7 +196,8 @@ class SqlUsers:
 def put_user(connection: Connection, user: User) -> None:
     """Add the user, or replace the one with that id.
 
-    A new term begins when they are new, disabled, enabled or have a new password.
+    A new term begins when they are new, disabled, enabled or have a new password. Whoever administers no
+    more has invited nobody, also not when they administer again.
     """
     mine = {"environment": user.environment_id, "id": user.id}
     before = connection.execute(_USER_BY_ID.with_for_update(), mine).first()
@@ -202,6 +210,8 @@ def put_user(connection: Connection, user: User) -> None:
         row["term"] = new_term()
         note_user_logouts(connection, user.id)
     upsert(connection, USERS, row)
+    if before and "administrator" in before.roles.split() and "administrator" not in user.roles.split():
+        connection.execute(delete(INVITATIONS).where(INVITATIONS.c.invited_by == user.id))
 
 
 def note_user_logouts(connection: Connection, user_id: str) -> None:

@@ -391,6 +391,9 @@ INVITATIONS = Table(
     _column("roles", Text()),
     _column("created_at", INSTANT),
     Column("expires_at", INSTANT, nullable=False, index=True),
+    _optional("username", String(128)),
+    _optional("invited_by", AGENT_ID),
+    Column("invited_by_term", TERM, nullable=False, server_default=""),
     UniqueConstraint("digest"),
 )
 

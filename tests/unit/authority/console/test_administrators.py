@@ -10,43 +10,49 @@ async def find_user(console, username):
     return await console.authority.store.users.find_user(console.home, username)
 
 
-async def invite(console, browser, *roles):
+async def invite(console, browser, username, *roles):
     await browser.get(f"{console.path}/administrators/invite")
-    await browser.submit(roles=list(roles))
+    await browser.submit(username=username, roles=list(roles))
     return browser.response
+
+
+def link_in(shown):
+    return re.search(r"<code>http://authority.test(/[^<]+)</code>", shown.text)[1]
 
 
 async def test_whoever_is_invited_has_the_roles_that_were_ticked_and_the_link_works_once(console):
     async with console.signed_on() as browser:
-        shown = await invite(console, browser, "auditor", "agent_owner")
-        link = re.search(r"<code>(http://[^<]+)</code>", shown.text)[1]
+        path = link_in(await invite(console, browser, "guest", "auditor", "agent_owner"))
         listed = await browser.get(f"{console.path}/administrators")
-        assert ("Withdraw" in listed.text, link in listed.text) == (True, False)
-    path = link.removeprefix("http://authority.test")
+        assert ("Withdraw" in listed.text, "guest" in listed.text, path in listed.text) == (True, True, False)
     async with console.authority.client() as client:
         guest = Browser(console.authority, client)
         await guest.get(path)
-        await guest.submit(username="guest", password=PASSWORD)
+        assert re.search('name="username"[^>]* value="guest"[^>]* readonly>', guest.response.text)
+        await guest.submit(password=PASSWORD)
         assert (await find_user(console, "guest")).roles == "auditor agent_owner"
         assert (await guest.get(path)).status_code == 410
 
 
 async def test_a_withdrawn_invitation_lets_nobody_in(console):
     async with console.signed_on() as browser:
-        link = re.search(r"<code>(http://[^<]+)</code>", (await invite(console, browser, "auditor")).text)[1]
+        path = link_in(await invite(console, browser, "guest", "auditor"))
         listed = await browser.get(f"{console.path}/administrators")
         await browser.get(re.search(r'href="([^"]+/withdraw)"', listed.text)[1])
         assert browser.heading == "Withdraw this invitation?"
         await browser.submit()
         assert "No link is waiting to be used." in browser.response.text
-        assert (await browser.get(link.removeprefix("http://authority.test"))).status_code == 410
+        assert (await browser.get(path)).status_code == 410
 
 
 async def test_an_invitation_needs_roles_that_there_are(console):
     async with console.signed_on() as browser:
         for roles in ((), ("root",)):
-            shown = await invite(console, browser, *roles)
+            shown = await invite(console, browser, "guest", *roles)
             assert (shown.status_code, 'id="f-roles-problem"' in shown.text) == (422, True)
+        for name in ("", "auditor", "Auditor", "gu\u0435st"):
+            shown = await invite(console, browser, name, "auditor")
+            assert (shown.status_code, 'id="f-username-problem"' in shown.text) == (422, True)
         rows = console.authority.store.directory_rows
         assert await rows.invitations_of(console.home, 0.0) == ()
 

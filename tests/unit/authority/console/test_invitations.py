@@ -2,38 +2,45 @@
 
 import asyncio
 import hashlib
+from dataclasses import replace
 
 import pytest
 
 from deputize.authority.administration.administrators import (
     InvitationGone,
-    invite,
     invite_first,
     take_invitation,
 )
+from deputize.authority.administration.operators import NotPermitted, Operator
 from deputize.authority.breached_passwords import BreachedPasswords
 from deputize.authority.environment_file.problems import EnvironmentFileInvalid
 from deputize.authority.passwords import Passwords
-from deputize.authority.storage import open_store
+from deputize.authority.storage import Put, open_store
+from deputize.oauth.records.store import User
 from support.authority import HASHER, PASSWORD, Browser, TurnableClock
 from support.databases import new_database
+from support.management import PROGRAM, ROOT
 
 BASE_URL = "http://authority.test"
 
 
 @pytest.fixture
 async def token(console):
-    store, clock = console.authority.store, console.authority.clock
-    _, token = await invite(store, console.home, ("auditor",), clock.now())
-    return token
+    return token_of(
+        await console.authority.services.administration.administrators.create(ROOT, "ada", ["auditor"])
+    )
 
 
-async def test_whoever_has_the_link_chooses_a_name_and_is_signed_on(console, token):
+def token_of(changed):
+    return changed.secrets[0].text.rpartition("/")[2]
+
+
+async def test_whoever_has_the_link_chooses_a_password_and_is_signed_on(console, token):
     async with console.authority.client() as client:
         browser = Browser(console.authority, client)
         await browser.get(f"/console/welcome/{token}")
         assert browser.heading == "Welcome to Deputize"
-        await browser.submit(username="ada", password=PASSWORD)
+        await browser.submit(password=PASSWORD)
         assert (browser.response.status_code, browser.heading) == (200, "Overview")
         assert "Auditor" in browser.response.text
         assert (await browser.get(f"/{console.home}/my")).status_code == 200
@@ -64,7 +71,7 @@ async def test_of_twenty_who_use_it_at_once_one_succeeds(console, token):
             await browser.get(f"/console/welcome/{token}")
             if "Welcome" not in browser.heading:
                 return False
-            await browser.submit(username=f"user{number}", password=PASSWORD)
+            await browser.submit(password=f"{PASSWORD} {number}")
             return browser.heading == "Overview"
 
     before = len(await console.authority.store.users.users_of(console.home))
@@ -76,17 +83,101 @@ async def test_a_mistake_does_not_use_it_up_and_nobodys_password_is_replaced(con
     async with console.authority.client() as client:
         browser = Browser(console.authority, client)
         await browser.get(f"/console/welcome/{token}")
-        for typed in (
-            {"username": "ada", "password": "short"},
-            {"username": "administrator", "password": "another long password"},
-            {"username": "", "password": PASSWORD},
-        ):
-            await browser.submit(**typed)
+        for password in ("short", ""):
+            await browser.submit(password=password)
             assert browser.response.status_code == 422
-        await browser.submit(username="ada", password=PASSWORD)
+        await browser.submit(password=PASSWORD)
         assert browser.heading == "Overview"
+
+
+async def test_whoever_gets_hold_of_it_cannot_take_it_for_another_name(console, token):
+    """Above all not for that of an agents' owner, or of somebody who is there already."""
+    async with console.authority.client() as client:
+        browser = Browser(console.authority, client)
+        await browser.get(f"/console/welcome/{token}")
+        await browser.submit(username="administrator", password="another long password")
+        assert browser.heading == "Overview"
+    users = console.authority.store.users
+    assert (await users.find_user(console.home, "ada")).roles == "auditor"
     async with console.signed_on() as browser:
-        assert browser.response.status_code == 200
+        assert browser.heading == "Overview"
+
+
+async def test_it_ends_when_the_name_is_taken_another_way(console, token):
+    user = User("12121212-1212-4121-8121-121212121212", console.home, "ada", "")
+    rows = console.authority.store.directory_rows
+    await rows.change([Put(user)], await rows.version())
+    async with console.authority.client() as client:
+        browser = Browser(console.authority, client)
+        await browser.get(f"/console/welcome/{token}")
+        await browser.submit(password=PASSWORD)
+        assert browser.response.status_code == 410
+    assert await console.authority.store.users.find_user_by_id(console.home, user.id) == replace(
+        user, term=(await console.authority.store.users.find_user(console.home, "ada")).term
+    )
+
+
+async def test_another_one_for_the_same_name_takes_its_place(console, token):
+    invitations = console.authority.services.administration.administrators
+    latest = token_of(await invitations.create(ROOT, "ada", ["agent_owner"]))
+    await invitations.create(ROOT, "bob", ["agent_owner"])
+    assert {each.name for each in (await invitations.list(ROOT)).items} == {"ada", "bob"}
+    async with console.authority.client() as client:
+        assert (await client.get(f"/console/welcome/{token}")).status_code == 410
+        assert (await client.get(f"/console/welcome/{latest}")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        {"enabled": False},
+        {"password": "another long password"},
+        {"roles": ["auditor"]},
+        None,
+    ],
+)
+async def test_it_ends_for_good_with_what_let_its_maker_make_it(console, end):
+    administration, home = console.authority.services.administration, console.home
+    maker = await administration.find_named(ROOT, home, "user", "administrator")
+    await administration.change(
+        ROOT,
+        home,
+        "user",
+        {"roles": ["administrator"]},
+        object_id=(await administration.find_named(ROOT, home, "user", "auditor")).id,
+    )
+    operator = Operator("user", maker.id, maker.name, frozenset({"administrator"}))
+    token = token_of(await administration.administrators.create(operator, "ada", ["administrator"]))
+    async with console.authority.client() as client:
+        assert (await client.get(f"/console/welcome/{token}")).status_code == 200
+        if end is None:
+            await administration.remove(ROOT, home, "user", maker.id)
+        else:
+            await administration.change(ROOT, home, "user", end, object_id=maker.id)
+            back = {"enabled": True, "roles": ["administrator"], "password": PASSWORD}
+            await administration.change(ROOT, home, "user", back, object_id=maker.id)
+        assert (await client.get(f"/console/welcome/{token}")).status_code == 410
+        assert (await administration.administrators.list(ROOT)).items == ()
+
+
+async def test_an_agents_invitations_end_with_it(console):
+    administration, home = console.authority.services.administration, console.home
+    agent = (await administration.change(ROOT, home, "agent", PROGRAM)).view
+    operator = Operator("agent", agent.id, agent.name, frozenset({"administrator"}))
+    token = token_of(await administration.administrators.create(operator, "ada", ["administrator"]))
+    async with console.authority.client() as client:
+        assert (await client.get(f"/console/welcome/{token}")).status_code == 200
+        await administration.change(ROOT, home, "agent", {"enabled": False}, object_id=agent.id)
+        await administration.change(ROOT, home, "agent", {"enabled": True}, object_id=agent.id)
+        assert (await client.get(f"/console/welcome/{token}")).status_code == 410
+
+
+async def test_whoever_was_removed_meanwhile_invites_nobody(console):
+    administration = console.authority.services.administration
+    gone = Operator("user", "0", "gone", frozenset({"administrator"}))
+    with pytest.raises(NotPermitted):
+        await administration.administrators.create(gone, "ada", ["administrator"])
+    assert (await administration.administrators.list(ROOT)).items == ()
 
 
 async def test_another_site_cannot_make_a_browser_take_it(console, token):

@@ -154,8 +154,9 @@ async def test_programs_are_invited_and_let_in(api):
 
 async def test_somebody_is_invited_to_administer_once(api):
     path = "/v1/administrators/invitations"
-    made = await api.ask("POST", path, {"roles": ["auditor", "agent_owner"]})
-    assert (made.status_code, made.json()["object"]["entry"]) == (201, {"roles": ["auditor", "agent_owner"]})
+    entry = {"username": "guest", "roles": ["auditor", "agent_owner"]}
+    made = await api.ask("POST", path, entry)
+    assert (made.status_code, made.json()["object"]["entry"]) == (201, entry)
     link = made.json()["secrets"][0]["secret"]
     assert link.startswith(f"{api.authority.base_url}/console/welcome/")
     (listed,) = (await api.ask("GET", path)).json()["items"]
@@ -168,7 +169,15 @@ async def test_somebody_is_invited_to_administer_once(api):
     assert (await api.ask("GET", path)).json()["items"] == []
     async with api.authority.client() as client:
         assert (await client.get(link)).status_code == 410
-    for body in ({"roles": []}, {"roles": ["root"]}, {}):
+    for wrong in (
+        {"roles": []},
+        {"roles": ["root"]},
+        {"username": ""},
+        {"username": "auditor"},
+        {"user": "x"},
+    ):
+        assert (await api.ask("POST", path, {**entry, **wrong})).status_code == 422
+    for body in ({"roles": ["auditor"]}, {"username": "guest"}, {}):
         assert (await api.ask("POST", path, body)).status_code == 422
 
 

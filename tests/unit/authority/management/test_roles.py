@@ -30,7 +30,7 @@ BODIES = {
     "createPolicy": {"name": "new", "steps": [{"login": {}}]},
     "createAgent": {"name": "new"},
     "createUser": {"username": "new"},
-    "createAdministratorInvitation": {"roles": ["auditor"]},
+    "createAdministratorInvitation": {"username": "new", "roles": ["auditor"]},
     **{f"change{noun}": {} for noun in ("Resource", "Agreement", "Policy", "Agent", "User")},
 }
 """What is sent, where it is not what there is."""
@@ -52,7 +52,8 @@ async def prepare(api: Management) -> dict[str, dict[str, str]]:
     ):
         assert (await api.ask(method, path, body)).status_code == 200
     invitation = (await api.ask("POST", "/invitations")).json()["object"]["id"]
-    invited = await api.ask("POST", "/v1/administrators/invitations", {"roles": ["auditor"]})
+    body = {"username": "guest", "roles": ["auditor"]}
+    invited = await api.ask("POST", "/v1/administrators/invitations", body)
     other = (await api.ask("POST", "/users", {"username": "other"})).json()["object"]["id"]
     for session_id, user_id in (("s1", user), ("s2", other)):
         await api.add_session(session_id, user_id)

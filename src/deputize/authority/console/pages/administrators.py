@@ -8,15 +8,20 @@ from starlette.responses import Response
 from deputize.authority.administration import ListQuery, NoSuchObject, ObjectView
 from deputize.authority.administration.administrators import ROLES
 from deputize.authority.console.call import ConsoleCall
-from deputize.authority.console.forms import Choices, EntryForm, FilledForm, Flag
+from deputize.authority.console.forms import Choices, EntryForm, FilledForm, Flag, FormField
 from deputize.authority.console.requests import problems_of
 from deputize.authority.console.section import ConsolePage, ConsoleSection
 from deputize.authority.console.session import administrators
 from deputize.authority.directory.objects import Role
 from deputize.authority.environment_file.problems import EnvironmentFileInvalid
+from deputize.oauth.usernames import MAX_LENGTH
 
 FORM = EntryForm("administrators", Choices("roles"), Flag("enabled", default=True))
-INVITATION = EntryForm("administrators", Choices("roles", required=True))
+INVITATION = EntryForm(
+    "administrators",
+    FormField("username", required=True, maxlength=MAX_LENGTH),
+    Choices("roles", required=True),
+)
 
 
 async def show_administrators(call: ConsoleCall) -> Response:
@@ -61,12 +66,15 @@ async def invite(call: ConsoleCall) -> Response:
     entry, problems = INVITATION.read(call.typed, call.moments)
     form = INVITATION.refill(call.typed)
     if problems:
-        return show_invitation_form(call, form.with_problems({"roles": call.t("console.required")}))
+        told = {name: call.t(text) for name, text in problems.items()}
+        return show_invitation_form(call, form.with_problems(told))
     roles = cast("list[Role]", entry["roles"])
     if not set(roles) <= set(ROLES):
         return show_invitation_form(call, form.with_problems({"roles": call.t("console.unreadable")}))
     try:
-        changed = await call.administration.administrators.create(call.operator, roles)
+        changed = await call.administration.administrators.create(
+            call.operator, str(entry["username"]), roles
+        )
     except EnvironmentFileInvalid as error:
         return show_invitation_form(call, form.with_problems(problems_of(error)))
     return call.show(
