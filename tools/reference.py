@@ -21,6 +21,7 @@ from deputize.authority.signon.steps import STEPS
 from deputize.cli import DeferredCommand
 from deputize.cli import main as deputize
 from deputize.diagnosis.causes import CAUSES
+from deputize.diagnosis.refusals import REFUSALS
 from deputize.expressions.functions.function import Function
 from deputize.expressions.functions.gateway import GATEWAY_FUNCTIONS
 from deputize.expressions.functions.mapping import MAPPING_FUNCTIONS
@@ -55,7 +56,7 @@ GROUPS: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("Decorators", DECORATORS),
 )
 CAUSES_PAGE = "../howto/troubleshooting.md"
-CAUSES_BEGIN = "<!-- causes: written by `make docs` from deputize/diagnosis/causes.py -->"
+CAUSES_BEGIN = "<!-- causes: written by `make docs` from deputize/diagnosis/causes.py and refusals.py -->"
 CAUSES_END = "<!-- end of causes -->"
 FILES: tuple[tuple[str, type[Settings]], ...] = (
     ("`config/admin.json`", AdminSettings),
@@ -150,7 +151,7 @@ def _with_causes(page: str) -> str:
     before, _, rest = page.partition(CAUSES_BEGIN)
     _, _, after = rest.partition(CAUSES_END)
     rows = ["| You see | Cause | Do | Where |", "|---|---|---|---|"]
-    for cause in CAUSES.values():
+    for cause in (*CAUSES.values(), *REFUSALS):
         texts = (cause.symptom, cause.tell(cause.cause, {}), cause.tell(cause.fix, {}))
         told = " | ".join(text.replace("|", "\\|") for text in texts)
         rows.append(f'| <a id="{cause.id}"></a>{told} | {cause.setting.place if cause.setting else ""} |')

@@ -71,6 +71,8 @@ class EndpointCall:
     """What was read of the head before; `None` where it is to be read."""
     proofs: Sequence[str] = ()
     """The values of its fields `DPoP` (RFC 9449 section 4.1)."""
+    asked: Mapping[str, JsonValue] | None = None
+    """What is known of who asks for what: members for the record of a refusal."""
     happened: Event | None = None
     """What was recorded last, which the log has not got yet."""
 
@@ -168,13 +170,10 @@ def error_response(error: OAuthError, correlation_id: str) -> Response:
 
 def log_refusal(call: EndpointCall, error: OAuthError) -> None:
     """Record the refusal under the correlation id that the caller is given."""
-    call.record(
-        "request refused",
-        error.detail,
-        endpoint=call.head.target.path.rpartition("/as/")[2],
-        error=error.code,
-        claimed_client_id=error.claimed if isinstance(error, InvalidClient) else None,
-    )
+    claimed = error.claimed if isinstance(error, InvalidClient) else None
+    members = {"claimed_client_id": claimed, **(call.asked or {})}
+    endpoint = call.head.target.path.rpartition("/as/")[2]
+    call.record("request refused", error.detail, endpoint=endpoint, error=error.code, **members)
 
 
 def refuse_as_json(call: EndpointCall, error: OAuthError) -> Response:

@@ -52,7 +52,7 @@ def why(  # noqa: PLR0913, PLR0917 - one parameter an option
 ) -> None:
     """Decide a refused request again, step by step.
 
-    The settings of now count. Nothing is issued or changed. Ends with 1 where it would be refused.
+    The settings of now count. Nothing is issued or changed. Ends with 1 where it was or would be refused.
     """
     if is_address(name):
         raise click.UsageError(
@@ -67,7 +67,8 @@ def why(  # noqa: PLR0913, PLR0917 - one parameter an option
         asked = question_of(find_record(file, record_id)) if record_id else given
         if asked is None or not asked.is_complete:
             raise click.UsageError(
-                "the record does not say which agent asked for what: give --agent and --resource"
+                "the record is of no refusal, and does not say which agent asked for what: give --agent and "
+                "--resource"
                 if record_id
                 else "give --record, or --agent and --resource"
             )
@@ -83,8 +84,8 @@ def why(  # noqa: PLR0913, PLR0917 - one parameter an option
         click.echo(json.dumps(decision.json(), indent=2, ensure_ascii=False))
     else:
         click.echo("\n".join(line for step in decision.steps for line in lines_of(step)))
-        click.echo("it would be refused" if decision.failed else "it would be permitted")
-    if decision.failed:
+        click.echo("\n".join(conclude(decision)))
+    if not decision.permitted:
         raise click.exceptions.Exit(1)
 
 
@@ -110,6 +111,16 @@ def find_record(file: Path, record_id: str) -> JsonObject:
     return record
 
 
+def conclude(decision: WhyDecision) -> Iterator[str]:
+    """Yield what comes of it."""
+    if decision.recorded and decision.refused_by:
+        yield f"it was refused: {decision.refused_by.symptom}"
+        if decision.failed is None:
+            yield "no setting of now refuses it: mended since, or due to what was presented"
+    else:
+        yield "it would be refused" if decision.failed else "it would be permitted"
+
+
 def lines_of(step: WhyStep) -> Iterator[str]:
     """Yield a step as people read it."""
     yield f"{_MARKS[step.outcome]}{step.name}: {step.said}"
@@ -119,7 +130,7 @@ def lines_of(step: WhyStep) -> Iterator[str]:
             yield from underline(seen)
         yield f"{_INDENT}fix:   {step.fix}"
         if step.cause.setting:
-            of = f", of {step.setting.name}" if step.setting else ""
+            of = f", of {step.setting.name}" if step.setting and step.setting.id else ""
             yield f"{_INDENT}where: {step.cause.setting.place}{of}"
 
 

@@ -9,7 +9,7 @@ Kind: TypeAlias = Literal[
     "resource", "agreement", "policy", "agent", "user", "environment", "authority", "gateway", "client"
 ]
 """What an administrator changes: an object of an environment, one of the two programs, or a client's call."""
-_PAGES: Final[Mapping[Kind, str]] = {
+PAGES: Final[Mapping[Kind, str]] = {
     "resource": "Applications → Resources",
     "agreement": "User Experience → Agreements",
     "policy": "Authentication → Policies",
@@ -17,6 +17,7 @@ _PAGES: Final[Mapping[Kind, str]] = {
     "user": "Directory → Users",
     "environment": "Settings → Environment",
 }
+"""Where the console shows them."""
 _LISTS: Final[Mapping[Kind, str]] = {
     "resource": "resources",
     "agreement": "agreements",
@@ -37,9 +38,9 @@ class Setting(NamedTuple):
     @property
     def place(self) -> str:
         """Say where it is: in the environment file and in the console, or at a program."""
-        if self.kind in _PAGES:
+        if self.kind in PAGES:
             member = f" → {self.member}" if self.member else ""
-            return f"{_LISTS[self.kind]}{member} (console: {_PAGES[self.kind]})"
+            return f"{_LISTS[self.kind]}{member} (console: {PAGES[self.kind]})"
         return f"{self.kind}: {self.member}" if self.member else self.kind
 
 

@@ -186,7 +186,7 @@ AGENT_DISABLED: Final = Cause(
     "agent_disabled",
     "the agent is disabled",
     "the agent {agent} is disabled",
-    "deputize agents enable {agent} --environment NAME",
+    "deputize agents enable {agent} --environment {environment}",
     Setting("agent", "enabled"),
 )
 AGENT_EXPIRED: Final = Cause(
@@ -262,8 +262,8 @@ SIGN_ON_REFUSED: Final = Cause(
     "the user cannot sign on",
     "the page comes again after {user} and the password: one of them is wrong, the user is disabled, or has "
     "to wait after too many failures",
-    "deputize users unlock {user} --environment NAME; the authority's record DEPUTIZE-SIGN-ON-REFUSED says "
-    "which",
+    "deputize users unlock {user} --environment {environment}; the authority's record "
+    "DEPUTIZE-SIGN-ON-REFUSED says which",
     Setting("user", "password, enabled"),
 )
 USER_DISABLED: Final = Cause(

@@ -45,6 +45,32 @@ def is_registered(registered: Iterable[str], requested: str) -> bool:
     return any((each["host"], each["rest"]) == (given["host"], given["rest"]) for each in known)
 
 
+def tell_difference(registered: Iterable[str], requested: str) -> str:
+    """Say which of the registered URIs is nearest to one that is none of them, and where they part.
+
+    Empty where none has anything in common with it but its scheme.
+    """
+    parts = ("scheme", "netloc", "path", "query", "fragment")
+    names = ("scheme", "host or port", "path", "query", "fragment")
+    try:
+        given = urlsplit(requested)
+        known = {uri: urlsplit(uri) for uri in registered}
+    except ValueError:
+        return ""
+    differing = {
+        uri: [
+            name
+            for name, part in zip(names, parts, strict=True)
+            if getattr(given, part) != getattr(split, part)
+        ]
+        for uri, split in known.items()
+    }
+    nearest = min(differing, key=lambda uri: len(differing[uri]), default="")
+    if not nearest or not {"host or port", "path"} - set(differing[nearest]):
+        return ""
+    return f"The nearest is {nearest}, with another {' and '.join(differing[nearest])}"
+
+
 def is_on_device(uri: str) -> bool:
     """Whether programs on the user's own device receive what is sent there, and any of them may.
 

@@ -157,7 +157,7 @@ class WhyDocument(BaseModel):
     """A decision, step by step; it ends with the first step that failed."""
 
     permitted: bool
-    """Whether it would be permitted now."""
+    """Whether it would be permitted by the settings of now; false for a refusal on record."""
     steps: list[WhyStepDocument]
     """What it rests on."""
     claims: dict[str, Any]

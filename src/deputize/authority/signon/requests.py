@@ -30,6 +30,13 @@ async def read_request(
         await _let_wait(call, client_id)
     except OAuthError as error:
         return AuthorizationRefusal(error)
+    call.asked = {
+        # Nobody proved to be it, unless the request was pushed; what is no client's id may be a secret.
+        "claimed_client_id": client_id if client_id in call.environment.agents else None,
+        "redirect_uri": parameters.get("redirect_uri"),
+        "requested_scope": parameters.get("scope"),
+        "requested_resource": parameters.get("resource"),
+    }
     return validate(call.environment, parameters, is_pushed=is_pushed)
 
 

@@ -9,7 +9,7 @@ from deputize.oauth.lineage import parse_jti
 
 
 async def ask_about(activities: ActivitySearch, activity: Activity) -> WhyQuestion | None:
-    """Ask what an activity decided; `None` where no agent had a part in it.
+    """Ask what an activity decided; `None` where no agent had a part in it, and nothing was refused.
 
     A call at a gateway rests on a token. So of a call it is asked whether that token would be issued again,
     and why the gateway refused it is what was recorded.
@@ -17,8 +17,9 @@ async def ask_about(activities: ActivitySearch, activity: Activity) -> WhyQuesti
     record = activity.read_record()
     if activity.source == "authority":
         return _with_signer(question_of(record), activity)
+    reason = text_of(record.get("reason")) or ""
     if not activity.agent_ids or not activity.jti:
-        return None
+        return WhyQuestion("", "", reason=reason, event=activity.event) if reason else None
     query = ActivityQuery(jti=activity.jti, event="token issued", source="authority", limit=1)
     issued = (await activities.find(activity.environment_id, query)).items
     asked = question_of(issued[0].read_record()) if issued else None
@@ -31,7 +32,7 @@ async def ask_about(activities: ActivitySearch, activity: Activity) -> WhyQuesti
             exchanges=lineage is not None and len(lineage.segments) > 1,
             grant_id=activity.grant_id,
         )
-    return _with_signer(replace(asked, reason=text_of(record.get("reason")) or ""), activity)
+    return _with_signer(replace(asked, reason=reason, error="", event=activity.event), activity)
 
 
 def _with_signer(asked: WhyQuestion | None, activity: Activity) -> WhyQuestion | None:

@@ -2,37 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-from deputize.diagnosis import causes
 from deputize.diagnosis.cause import Cause
+from deputize.diagnosis.refusals import SAID_BETTER_BY_STEPS
 from deputize.expressions.explanation import FalsePart
 from deputize.kernel.values import JsonObject, JsonValue
 from deputize.oauth.lineage import parse_jti
 from deputize.oauth.resources import TOKEN_EXCHANGE
-
-RECORDED: Final[tuple[tuple[str, Cause], ...]] = (
-    ("the password is wrong", causes.SIGN_ON_REFUSED),
-    ("the name is unknown", causes.SIGN_ON_REFUSED),
-    ("too many failures", causes.SIGN_ON_REFUSED),
-    ("the user is disabled", causes.USER_DISABLED),
-    ("the secret is wrong", causes.CLIENT_SECRET_WRONG),
-    ("there is no such client", causes.CLIENT_UNKNOWN),
-    ("The client is unknown", causes.CLIENT_UNKNOWN),
-    ("is disabled", causes.AGENT_DISABLED),
-    ("is past its end", causes.AGENT_EXPIRED),
-    ("redirect_uri is not registered", causes.REDIRECT_MISMATCH),
-    ("on the authority's own host", causes.REDIRECT_ON_AUTHORITY),
-    ("nobody acts for the user", causes.ACTOR_REQUIRED),
-    ("the token is for another resource", causes.TOKEN_AUDIENCE_WRONG),
-    ("not active", causes.TOKEN_REFUSED),
-    ("were not granted", causes.SCOPE_NOT_GRANTED),
-    ("is not a granted resource", causes.AUDIENCE_UNKNOWN),
-    ("may not use", causes.GRANT_NOT_GRANTED),
-    ("does not cover", causes.CONSENT_DOES_NOT_COVER),
-    ("is dead:", causes.GRANT_ENDED),
-)
-"""Words of a recorded reason, and the cause that they stand for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +33,19 @@ class WhyQuestion:
     """The agent that the subject token was issued to; empty: the one that exchanges it."""
     grant_id: str | None = None
     """The sign-on that a record tells of."""
+    redirect_uri: str = ""
+    """The one that a refused authorization request named."""
     reason: str = ""
     """What was recorded as the reason."""
+    error: str = ""
+    """The code that the client was told."""
+    event: str = ""
+    """The name of the record, such as `token refused`."""
 
     @property
     def is_complete(self) -> bool:
-        """Whether it says enough for a decision: who asked, and for what or why it was refused."""
-        return bool(self.agent and (self.resource or self.scopes or self.reason))
+        """Whether it says enough for an answer: why it was refused, or who asks for what."""
+        return bool(self.reason or (self.agent and (self.resource or self.scopes)))
 
 
 class SettingOf(NamedTuple):
@@ -70,6 +53,7 @@ class SettingOf(NamedTuple):
 
     kind: str
     id: str
+    """Empty: of the environment itself, or of an object that is not known."""
     name: str
     member: str
 
@@ -133,17 +117,43 @@ class WhyDecision:
         """The step at which it is refused; `None` where it is not."""
         return next((each for each in self.steps if each.outcome == "failed"), None)
 
+    @property
+    def recorded(self) -> WhyStep | None:
+        """What a record tells of the refusal; `None` where the question is about no refusal on record."""
+        return next((each for each in self.steps if each.name == "recorded"), None)
+
+    @property
+    def permitted(self) -> bool:
+        """Whether it would be permitted: nothing fails, and it is about no refusal on record.
+
+        Settings alone do not tell whether that would happen again: a secret, a token or a code that was
+        presented is not presented anew.
+        """
+        return self.failed is None and self.recorded is None
+
+    @property
+    def refused_by(self) -> Cause | None:
+        """Why it was refused, or would be; `None` where it would be permitted.
+
+        What is on record comes before what fails today, unless that says better what is on record.
+        """
+        recorded, failed = (each and each.cause for each in (self.recorded, self.failed))
+        return failed if recorded is None or (failed and recorded in SAID_BETTER_BY_STEPS) else recorded
+
     def json(self) -> JsonObject:
         """The decision for programs."""
         return {
-            "permitted": self.failed is None,
+            "permitted": self.permitted,
             "steps": [each.json() for each in self.steps],
             "claims": self.claims,
         }
 
 
 def question_of(record: JsonObject) -> WhyQuestion | None:
-    """The question that a record of the authority answers; `None` where no agent had a part in it."""
+    """The question that a record of the authority answers.
+
+    `None` where no agent had a part in it, and nothing was refused.
+    """
 
     def text(*names: str) -> str:
         return next((value for name in names if isinstance(value := record.get(name), str) and value), "")
@@ -154,10 +164,17 @@ def question_of(record: JsonObject) -> WhyQuestion | None:
         return tuple(each for each in listed if isinstance(each, str)) if isinstance(listed, list) else ()
 
     lineage = parse_jti(text("jti", "subjectJti"))
-    grant_id = text("grantId") or (lineage.grant_id if lineage else None)
-    agent, user, reason = text("clientId", "claimedClientId"), text("userId"), text("reason")
-    resource = next(iter(texts("requestedResource", "resource")), "")
-    scopes = texts("requestedScope", "scopes")
-    exchanges = text("grantType") == TOKEN_EXCHANGE
-    signer = text("subjectClientId")
-    return WhyQuestion(agent, resource, user, scopes, exchanges, signer, grant_id, reason) if agent else None
+    question = WhyQuestion(
+        agent=text("clientId", "claimedClientId"),
+        resource=next(iter(texts("requestedResource", "resource")), ""),
+        user=text("userId"),
+        scopes=texts("requestedScope", "scopes"),
+        exchanges=text("grantType") == TOKEN_EXCHANGE,
+        signed_on_by=text("subjectClientId"),
+        grant_id=text("grantId") or (lineage.grant_id if lineage else None),
+        redirect_uri=text("redirectUri"),
+        reason=text("reason"),
+        error=text("error"),
+        event=text("eventName").removeprefix("DEPUTIZE-").replace("-", " ").lower(),
+    )
+    return question if question.agent or question.reason else None

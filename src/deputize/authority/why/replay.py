@@ -9,7 +9,6 @@ from contextlib import suppress
 from typing import Protocol
 
 from deputize.authority.why.decision import (
-    RECORDED,
     MappingSeen,
     SettingOf,
     WhyDecision,
@@ -17,7 +16,8 @@ from deputize.authority.why.decision import (
     WhyStep,
 )
 from deputize.diagnosis import causes
-from deputize.diagnosis.cause import Cause
+from deputize.diagnosis.cause import PAGES, Cause
+from deputize.diagnosis.refusals import REDIRECT_URI_NOT_REGISTERED, find_cause
 from deputize.kernel.values import JsonObject, JsonValue
 from deputize.oauth.access_tokens import (
     Issue,
@@ -37,6 +37,7 @@ from deputize.oauth.ports import Consents, TokenStates, Users
 from deputize.oauth.reach import obtainable, reach_of
 from deputize.oauth.records.directory import Agent, Environment, Policy, Resource
 from deputize.oauth.records.store import Authentication, Consent, User
+from deputize.oauth.redirect_uris import is_registered, tell_difference
 from deputize.oauth.resources import (
     SEVERAL_RESOURCES,
     TOKEN_EXCHANGE,
@@ -99,7 +100,10 @@ class _Replay:
         """Take the steps, and return what the token would say. Raises `_Ended`."""
         if self.question.reason:
             await self.tell_recorded()
+        if not self.question.agent or self.question.agent in self.environment.resources:
+            return {}  # who asked is not known, or is no agent: what is recorded is all there is to say
         agent = self.find_agent(self.question.agent)
+        self.check_redirect_uri(agent)
         if not self.question.resource and not self.wanted:
             return await self.decide_sign_on(agent)
         resource = self.find_resource(agent)
@@ -145,21 +149,65 @@ class _Replay:
         **values: str,
     ) -> _Ended:
         """Note that a step failed, and return what to raise."""
+        values = {"environment": self.environment.name, **values}
         self.steps.append(WhyStep(name, "failed", cause.symptom, cause, values, setting, tuple(mappings)))
         return _Ended()
 
     async def tell_recorded(self) -> None:
         """What was recorded, and what it stands for. Today's settings may decide otherwise."""
-        reason, named = self.question.reason, self.question.agent
-        cause = next((cause for words, cause in RECORDED if words in reason), None)
-        agent = self.environment.agents.get(named)
-        user = await self.find_person() if self.question.user else None
+        question, environment = self.question, self.environment
+        cause = find_cause(question.reason, question.error, question.event)
+        caller = environment.agents.get(question.agent) or environment.resources.get(question.agent)
+        resource = find_resource(environment, question.resource) if question.resource else None
+        user = await self.find_person() if question.user else None
+        agent = caller.name if caller else question.agent or "that asked"
         values = {
-            "agent": agent.name if agent else named,
-            "user": user.username if user else self.question.user,
-            "reason": reason,
+            "agent": agent,
+            "audience": question.resource or "that was asked for",
+            "client_id": question.agent or "that was sent",
+            "environment": environment.name,
+            "grant": grant_word(question.reason.rpartition("may not use ")[2]),
+            "reason": question.reason,
+            "resource": resource.name if resource else question.resource or "the resource",
+            "scope": " ".join(question.scopes) or "that was asked for",
+            "user": user.username if user else question.user or "the user",
+            **redirect_values(caller if isinstance(caller, Agent) else None, question.redirect_uri),
         }
-        self.steps.append(WhyStep("recorded", "note", reason, cause, values))
+        setting = self.setting_of(cause, caller, resource, user)
+        self.steps.append(WhyStep("recorded", "note", question.reason, cause, values, setting))
+
+    def setting_of(
+        self, cause: Cause, caller: Agent | Resource | None, resource: Resource | None, user: User | None
+    ) -> SettingOf | None:
+        """Whose setting a recorded cause is about: of something known, else of whatever is listed there."""
+        if cause.setting is None or cause.setting.kind not in PAGES:
+            return None
+        kind, member = cause.setting
+        if kind == "agent" and isinstance(caller, Resource):
+            kind = "resource"
+        match kind:
+            case "agent" | "resource":
+                found = caller if kind == "agent" or isinstance(caller, Resource) else resource
+                known = (found.id, found.name) if found else None
+            case "user":
+                known = (user.id, user.username) if user else None
+            case "environment":
+                known = ("", self.environment.name)
+            case _:
+                known = None
+        object_id, name = known or ("", PAGES[kind])
+        return SettingOf(kind, object_id, name, member)
+
+    def check_redirect_uri(self, agent: Agent) -> None:
+        """Whether the redirect URI that was sent, if any, is one of the agent's."""
+        sent = self.question.redirect_uri
+        if not sent:
+            return
+        setting = SettingOf("agent", agent.id, agent.name, "redirect_uris")
+        if not is_registered(agent.redirect_uris, sent):
+            values = {"agent": agent.name, **redirect_values(agent, sent)}
+            raise self.fail("redirect-uri", REDIRECT_URI_NOT_REGISTERED, setting, **values)
+        self.hold("redirect-uri", f"{sent} is registered for {agent.name}", setting)
 
     def find_agent(self, named: str) -> Agent:
         agents = self.environment.agents
@@ -427,6 +475,16 @@ class _Replay:
         if mapping is None:
             return None
         return MappingSeen(claim, mapping.source, mapping.explain_parts(mapping_bindings(issue)))
+
+
+def redirect_values(agent: Agent | None, sent: str) -> dict[str, str]:
+    """What is said of a redirect URI that was sent, beside those of the agent; `None`: it is not known."""
+    known = agent.redirect_uris if agent else ()
+    return {
+        "redirect_uri": sent or "one that is not recorded",
+        "registered": ", ".join(known) or ("none" if agent else "others"),
+        "difference": (tell_difference(known, sent) if sent else "") or "Nothing is like it",
+    }
 
 
 def find_resource(environment: Environment, named: str) -> Resource | None:

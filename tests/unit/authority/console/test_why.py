@@ -7,8 +7,9 @@ from urllib.parse import urlencode
 
 import pytest
 
+from support.agent_delegation import VERIFIER
 from support.agent_flow import AGENT, OPERATOR, AgentFlow
-from support.authority import Browser
+from support.authority import Browser, authorization_parameters, basic
 
 MARKUP = """"><script>alert(1)</script><img src=x onerror=alert(1)>'{{7*7}}"""
 NO_MAY_ACT = [{"name": "sub", "mapping": "Username"}]
@@ -136,7 +137,8 @@ async def test_a_wrong_password_is_a_sign_on_that_was_refused(console, flow):
         words = in_words(await why(browser, console, await flow.last()))
         assert "the password is wrong" in words
         assert "deputize users unlock demouser" in words
-        assert "It would be permitted" in words
+        assert "It was refused: the password is wrong" in words
+        assert "would be permitted" not in words
 
 
 async def test_a_call_that_the_gateway_refused_rests_on_its_token(console, flow):
@@ -147,23 +149,28 @@ async def test_a_call_that_the_gateway_refused_rests_on_its_token(console, flow)
     async with console.signed_on() as browser:
         call = await flow.last(source="gateway")
         words = in_words(await why(browser, console, call))
+        assert "It was refused: the gateway refused the call" in words
         assert "the scope weather is missing" in words
-        assert "It would be permitted" in words
         assert "or with the gateway" in words
         await flow.change("agent", AGENT, scopes={"agent": ["agent"]})
         assert failed(await why(browser, console, call)) == ["The scopes"]
 
 
-async def test_refusals_are_offered_and_those_that_say_too_little_are_told(console, flow):
+async def test_refusals_are_offered_also_those_that_no_agent_had_a_part_in(console, flow):
     await flow.post("introspect", {"token": "nonsense"}, "test")
     await flow.post("token", {"grant_type": "password"})
     async with console.signed_on(path=f"{console.path}/why") as browser:
-        refusal, too_little = [each for each in links(browser.response.text) if "?activity=" in each]
+        refusal, of_nobody = [each for each in links(browser.response.text) if "?activity=" in each]
         assert "Token refused" in in_words(browser.response.text)
-        assert (await browser.client.get(refusal)).status_code == 200
+        assert "It was refused: the grant type is not supported" in in_words(
+            (await browser.client.get(refusal)).text
+        )
         inactive = await flow.last(event="token inactive")
-        assert too_little.endswith(inactive.id)
-        page = await browser.client.get(too_little)
+        assert of_nobody.endswith(inactive.id)
+        page = in_words((await browser.client.get(of_nobody)).text)
+        assert "It was refused: introspection says that the token is not active" in page
+        drawn = await flow.last("permitted", event="environment changed")
+        page = await browser.client.get(f"{console.path}/why?activity={drawn.id}")
         assert (page.status_code, "does not say which agent" in page.text) == (200, True)
         assert (await browser.client.get(f"{console.path}/why?activity=none")).status_code == 404
 
@@ -231,6 +238,86 @@ async def test_owners_see_why_their_own_agents_were_refused_and_nothing_else(con
         assert "It would be permitted" in page
 
 
+REFUSED_REQUESTS = {
+    "secret": ("the client secret is wrong", "agents/{agent}/secrets"),
+    "caller's secret": ("the client secret is wrong", "resources/{resource}/secrets"),
+    "client": ("the client is unknown", "agents"),
+    "redirect URI": ("the redirect URI is not registered", "agents/{agent}/configuration"),
+    "PKCE": ("PKCE is missing, or not S256", ""),
+    "scope": ("the scope is not granted", "agents/{agent}/resources"),
+    "code": ("the authorization code is not taken", ""),
+    "refresh token": ("the refresh token is not taken", "agents/{agent}/configuration"),
+    "subject token": ("a token that was presented is not taken", ""),
+    "registration": ("the client may not register, or not change", "registration/settings"),
+    "pushed redirect URI": ("the redirect URI is not registered", "agents/{agent}/configuration"),
+}
+"""What is refused, the headline of the page, and the page that it leads to."""
+
+
+async def refuse(flow, name):
+    """Make a request that the authority refuses."""
+    agent, secret = flow.secrets[AGENT]
+    asked = authorization_parameters(client_id=agent)
+    wrong = {**asked, "redirect_uri": "http://localhost:3000/callbak"}
+    path = f"/{flow.console.environment}/as"
+    own = {"grant_type": "client_credentials", "scope": "agent"}
+    match name:
+        case "secret":
+            await flow.client.post(f"{path}/token", data=own, headers=basic(agent, f"{secret}x"))
+        case "caller's secret":
+            resource = flow.secrets["test"][0]
+            await flow.client.post(
+                f"{path}/introspect", data={"token": "x"}, headers=basic(resource, f"{secret}x")
+            )
+        case "client":
+            await flow.client.get(f"{path}/authorize?{urlencode({**asked, 'client_id': 'nobody'})}")
+        case "redirect URI":
+            await flow.client.get(f"{path}/authorize?{urlencode(wrong)}")
+        case "PKCE":
+            await flow.client.get(
+                f"{path}/authorize?{urlencode({**asked, 'code_challenge_method': 'plain'})}"
+            )
+        case "scope":
+            await flow.client.get(f"{path}/authorize?{urlencode({**asked, 'scope': 'nothing'})}")
+        case "code":
+            form = {"grant_type": "authorization_code", "code": "x", "code_verifier": VERIFIER}
+            await flow.post("token", {**form, "redirect_uri": asked["redirect_uri"]})
+        case "refresh token":
+            await flow.post("token", {"grant_type": "refresh_token", "refresh_token": "x"})
+        case "subject token":
+            await flow.exchange("x")
+        case "registration":
+            await flow.client.post(f"{path}/register", json={}, headers={"Authorization": "Bearer x"})
+        case _:
+            await flow.post("par", wrong)
+
+
+@pytest.mark.parametrize("name", REFUSED_REQUESTS)
+async def test_a_refused_request_says_what_it_was_and_leads_to_its_setting(console, flow, name):
+    if name == "registration":
+        environments = console.authority.services.administration.environments
+        template = {"policies": ["Agent-Consent-Login"], "scopes": {"agent": ["agent"]}}
+        opened = {"registration": {"agent": template, "dynamic": True, "initial_access_tokens": True}}
+        await environments.change(OPERATOR, console.environment, opened)
+        await console.refresh()
+    await refuse(flow, name)
+    headline, place = REFUSED_REQUESTS[name]
+    for role in ("administrator", "auditor"):
+        async with console.signed_on(role) as browser:
+            page = await why(browser, console, await flow.last())
+            words = in_words(page)
+            assert f"It was refused: {headline}" in words
+            assert "would be permitted" not in words
+            assert not re.findall(r"[A-Z]+_[A-Z]+|NAME", words)
+            of_record = links(page[page.index("<main") :])
+            for address in of_record:
+                assert address.startswith("#") or (await browser.client.get(address)).status_code == 200
+            ids = {"agent": flow.secrets[AGENT][0], "resource": flow.secrets["test"][0]}
+            assert not place or f"{console.path}/{place.format(**ids)}" in of_record
+            if name.endswith("redirect URI"):
+                assert "The nearest is http://localhost:3000/callback, with another path" in words
+
+
 async def test_an_owner_is_not_told_of_resources_by_guessing_their_scopes(console, flow):
     await flow.change("agent", AGENT, owner="agent_owner")
     scopes = [{"name": name, "description": name} for name in ("pay", "test")]
@@ -255,7 +342,7 @@ async def test_claims_about_people_are_not_for_owners(console, flow):
     for role, is_shown in (("agent_owner", False), ("auditor", True)):
         async with console.signed_on(role) as browser:
             page = (await browser.get(f"{console.path}/why?activity={call.id}")).text
-            assert "It would be permitted" in page
+            assert "The exchange" in in_words(page)
             assert ("What the token would say" in page) is is_shown
 
 

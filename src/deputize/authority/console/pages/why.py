@@ -32,19 +32,31 @@ MAX_REFUSALS: Final = 10
 """Refusals that are offered."""
 MAX_LOOKED_THROUGH: Final = 20
 """Agents of an owner whose refusals are looked for."""
+_SECTIONS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
+    "resource": ("resources", ()),
+    "agreement": ("agreements", ()),
+    "policy": ("policies", ()),
+    "agent": ("agents", ("configuration",)),
+    "user": ("users", ()),
+}
+"""Where objects are listed, and which of an object's pages has most of its members."""
 _TABS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     ("agent", "scopes"): ("resources",),
     ("agent", "policies"): ("policies",),
     ("agent", "enabled"): (),
+    ("agent", "secret"): ("secrets",),
     ("resource", "attributes"): ("attributes",),
+    ("resource", "secret"): ("secrets",),
 }
-"""Where a member is changed on its object's pages; others have their place on the first one."""
-_SECTIONS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
-    "resource": ("resources", ()),
-    "agreement": ("agreements", ()),
-    "agent": ("agents", ("configuration",)),
-    "user": ("users", ()),
+"""Where a member is changed that has another place among its object's pages."""
+_OF_ENVIRONMENT: Final[Mapping[str, tuple[str, ...]]] = {
+    "registration": ("registration", "settings"),
+    "identity_providers": ("environment", "providers"),
+    "trusted_issuers": ("environment", "trusted"),
+    "password_policy": ("environment", "sign-on"),
+    "require_dpop_nonce": ("environment", "sign-on"),
 }
+"""Where a member of the environment's settings is changed; others on the first page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,10 +210,15 @@ def pieces_of(seen: MappingSeen) -> Sequence[tuple[str, bool]]:
 
 def address_of(call: ConsoleCall, setting: SettingOf) -> str:
     """Return the path of the page where the setting is changed; empty where there is none for the reader."""
-    if setting.kind not in _SECTIONS or not (call.operator.reads_all or setting.kind == "agent"):
+    if not (call.operator.reads_all or setting.kind == "agent"):
         return ""
+    member = setting.member.partition(" ")[0].rstrip(",")
+    if setting.kind == "environment":
+        return call.path(*_OF_ENVIRONMENT.get(member, ("environment",)))
     section, first = _SECTIONS[setting.kind]
-    return call.path(section, setting.id, *_TABS.get((setting.kind, setting.member), first))
+    if not setting.id:
+        return call.path(section)
+    return call.path(section, setting.id, *_TABS.get((setting.kind, member), first))
 
 
 SECTION = ConsoleSection(
