@@ -6,7 +6,7 @@ import pytest
 
 from support.authority import PASSWORD
 from support.console_tour import sign_on, visit
-from support.furnished_console import furnished_console
+from support.furnished_console import CALLS, furnished_console
 
 pytestmark = pytest.mark.browser
 
@@ -70,6 +70,15 @@ def test_every_page_can_be_read_by_everybody(opened, console):
     for kind, _ in visit(opened, console):
         found += examine(opened, kind or "overview")
     assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_table_of_records_fits_its_box(opened, console, width):
+    opened.set_viewport_size({"width": width, "height": 900})
+    sign_on(opened, console.authority.base_url, f"{console.path}/audit")
+    assert opened.locator(".records tbody tr").count() >= len(CALLS)
+    box = opened.locator(".scroll", has=opened.locator(".records"))
+    assert box.evaluate("each => each.scrollWidth - each.clientWidth") == 0
 
 
 def test_a_form_with_something_missing_can_be_too(opened, console):

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from html import unescape
 from urllib.parse import quote
 
 import pytest
@@ -245,3 +246,70 @@ async def test_it_is_in_the_readers_language(console, record):
         await browser.sign_on(username="auditor")
         assert browser.heading == "Protokoll"
         assert "Token ausgestellt" in browser.response.text
+
+
+OPERATOR = {"kind": "user", "id": "1", "name": "anna"}
+
+
+def changed(name, before, after, kind="resource"):
+    change = {"kind": kind, "id": "2", "name": name, "before": before, "after": after}
+    return json.dumps({"operator": OPERATOR, "changes": [change]})
+
+
+@pytest.mark.parametrize(
+    ("kept", "told"),
+    [
+        (
+            changed("test", {"token_lifetime": "5 minutes"}, {"token_lifetime": "10 minutes"}),
+            "anna changed resource test: token_lifetime 5 minutes → 10 minutes",
+        ),
+        (changed("test", None, {"name": "test", "audience": "x"}), "anna created resource test"),
+        (changed("old", {"name": "old"}, None, "policy"), "anna removed policy old"),
+        (
+            json.dumps(
+                {
+                    "operator": OPERATOR,
+                    "changes": [
+                        {"kind": "agent", "id": "2", "name": "Post", "secret": "drawn"},
+                        {"kind": "user", "id": "3", "removed": True},
+                    ],
+                }
+            ),
+            "anna made a new secret for agent Post (and 1 more)",
+        ),
+        (json.dumps({"operator": OPERATOR, "changes": [], "changesLeftOut": 7}), "anna changed very much"),
+        (
+            json.dumps({"operator": OPERATOR, "reason": "the audience is taken"}),
+            "anna's change was refused: the audience is taken",
+        ),
+        ("{}", "changed very much"),
+        (json.dumps({"operator": 1, "changes": [1, {"kind": [], "name": {}}]}), "removed []"),
+    ],
+)
+async def test_a_change_says_who_did_what_to_which_object(console, record, kept, told):
+    outcome = "refused" if '"reason"' in kept else "permitted"
+    common = {"source": "authority", "event": "environment changed", "agent_ids": (), "outcome": outcome}
+    await record(tool=None, method=None, record=kept, **common)
+    async with console.signed_on(path=f"{console.path}/audit") as browser:
+        page = in_words(unescape(browser.response.text))
+        assert told in page
+        assert page.count("the audience is taken") == ("taken" in told)
+        exported = await browser.get(f"{console.path}/audit/export?format=csv")
+        [row] = csv.DictReader(io.StringIO(exported.text))
+        assert told in row["change"]
+
+
+async def test_a_changes_record_shows_what_was_and_what_is(console):
+    async with console.signed_on() as browser:
+        environment = console.authority.directory.current.environments[console.environment]
+        resource = next(each.id for each in environment.resources.values() if each.name == "agent")
+        before = environment.resources[resource].settings.description
+        await browser.get(f"{console.path}/resources/{resource}")
+        await browser.submit(token_lifetime="17 minutes", description="For <b>all</b>")
+        page = (await browser.get(f"{console.path}/audit")).text
+        address = re.search(rf"{console.path}/audit/[0-9a-f-]+", page)[0]
+        shown = (await browser.get(address)).text
+        rows = re.findall(r"<tr><th scope=\"row\"><code>(.*?)</code></th><td>(.*?)</td><td>(.*?)</td>", shown)
+    assert ("token_lifetime", "<pre>1 hour</pre>", "<pre>17 minutes</pre>") in rows
+    assert ("description", f"<pre>{before}</pre>", "<pre>For &lt;b&gt;all&lt;/b&gt;</pre>") in rows
+    assert "administrator changed resource" in in_words(shown)

@@ -14,6 +14,7 @@ from deputize.audit.records import timestamp_text
 from deputize.authority.activities.search import MAX_LIMIT
 from deputize.authority.administration import NoSuchObject
 from deputize.authority.console.call import ConsoleCall
+from deputize.authority.console.change_words import CHANGED, list_changes, summarize_change
 from deputize.authority.console.section import ConsolePage, ConsoleSection
 from deputize.authority.storage.activities import Activity, ActivityQuery
 
@@ -26,7 +27,7 @@ _SOURCES: Final = ("authority", "gateway")
 _OUTCOMES: Final = ("permitted", "refused", "unknown")
 _COLUMNS: Final = (
     "time", "source", "event", "outcome", "user", "user_id", "agents", "agent_ids", "resource", "method",
-    "tool", "reason", "transaction_id", "caller_transaction_id", "id",
+    "tool", "change", "reason", "transaction_id", "caller_transaction_id", "id",
 )  # fmt: skip
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 """What makes spreadsheet programs compute a cell."""
@@ -47,6 +48,8 @@ class Line:
     """The MCP method, or the last part of the grant type's name."""
     reason: str
     """Why it was refused, in the program's words."""
+    told: str
+    """Who changed what, where administrators did; empty for all else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,7 @@ async def show_record(call: ConsoleCall) -> Response:
         crumbs=[(call.t("audit.title"), call.path("audit"))],
         line=line,
         story=story,
+        changes=list_changes(call, found.read_record()),
         record=json.dumps(found.read_record(), indent=2, ensure_ascii=False),
     )
 
@@ -177,7 +181,8 @@ async def describe(call: ConsoleCall, activities: Sequence[Activity]) -> Sequenc
     lines: list[Line] = []
     for each in activities:
         resource = environment.resources.get(each.resource_id or "")
-        reason = each.read_record().get("reason")
+        record = each.read_record()
+        reason = record.get("reason")
         named = [
             (agent_id, agent.title if (agent := environment.agents.get(agent_id)) else agent_id)
             for agent_id in each.agent_ids
@@ -190,6 +195,7 @@ async def describe(call: ConsoleCall, activities: Sequence[Activity]) -> Sequenc
             resource=resource.name if resource else "",
             method=(each.method or "").rpartition(":")[2],
             reason=reason if isinstance(reason, str) else "",
+            told=summarize_change(call, record) if each.event == CHANGED else "",
         )
         lines.append(line)
     return lines
@@ -215,6 +221,7 @@ def _row_of(line: Line) -> dict[str, str | None]:
         "resource": line.resource,
         "method": activity.method,
         "tool": activity.tool,
+        "change": line.told,
         "reason": line.reason,
         "transaction_id": activity.transaction_id,
         "caller_transaction_id": activity.caller_transaction_id,
