@@ -5,11 +5,14 @@ The records of `deputize.audit.records` have these bytes, member by member.
 
 import json
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from deputize.audit.records import AccessEvent, EventPart, McpEvent, RouteIdentity, cut
+from deputize.audit.records import EventPart, RouteIdentity, cut
 from deputize.http.exchange import Peer
 from deputize.kernel.uris import Origin, Target
+
+if TYPE_CHECKING:
+    from support.audit_events import AccessEvent, McpEvent
 
 SAFE_HEADERS = frozenset(
     {
@@ -42,7 +45,7 @@ class Asked(NamedTuple):
     headers: tuple[tuple[bytes, bytes], ...]
 
 
-def access_text(asked: Asked, event: AccessEvent) -> str:
+def access_text(asked: Asked, event: "AccessEvent") -> str:
     """What `event` renders, in the form of `asked`."""
     target = asked.target
     headers: dict[str, list[str]] = {}
@@ -68,7 +71,7 @@ def access_text(asked: Asked, event: AccessEvent) -> str:
     )
 
 
-def mcp_text(asked: Asked, event: McpEvent) -> str:
+def mcp_text(asked: Asked, event: "McpEvent") -> str:
     """What `event` renders, in the form of `asked`."""
     subject = event.subject
     return encode(
@@ -100,7 +103,7 @@ def mcp_text(asked: Asked, event: McpEvent) -> str:
     )
 
 
-def beginning(event: AccessEvent | McpEvent, name: str, number: int) -> dict[str, Any]:
+def beginning(event: "AccessEvent | McpEvent", name: str, number: int) -> dict[str, Any]:
     is_outcome = event.part is EventPart.OUTCOME
     moment = datetime.fromtimestamp(round(event.timestamp * 1000) // 1000, UTC)
     milliseconds = round(event.timestamp * 1000) % 1000
@@ -114,7 +117,7 @@ def beginning(event: AccessEvent | McpEvent, name: str, number: int) -> dict[str
     }
 
 
-def response(event: AccessEvent | McpEvent, reason: str | None = None) -> dict[str, Any] | None:
+def response(event: "AccessEvent | McpEvent", reason: str | None = None) -> dict[str, Any] | None:
     if event.part is EventPart.DECISION:
         return None
     failed = event.status is None or event.status >= 400

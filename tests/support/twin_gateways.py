@@ -183,14 +183,14 @@ class _Sink:
     def taker(self, topic):
         return self._take
 
-    def _take(self, event):
-        self._twin.records.append(_ELAPSED.sub('"elapsedTime":0', event.json()))
+    def _take(self, record):
+        self._twin.records.append(_ELAPSED.sub('"elapsedTime":0', record.text))
         self._twin.instance.registry.trail.at_end_of_turn(lambda: None)
 
     def committer(self, topic):
-        async def commit(event):
+        async def commit(record):
             await asyncio.sleep(0)
-            self._take(event)
+            self._take(record)
 
         return commit
 
@@ -227,7 +227,7 @@ class Twin:
                 host_names=frozenset({"a", "b"}),
             )
             registry = self.instance.registry
-            listener.records = Records(registry.trail.hold, unheard_audit(registry.audit_services, clock))
+            listener.records = Records(registry.trail.hold, unheard_audit(registry.audit_services))
             listener.transaction_ids._prefix = "clear" if not secure else "tls"
             self.listeners[secure] = listener
 

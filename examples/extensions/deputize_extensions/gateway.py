@@ -248,9 +248,9 @@ class UdpSink:
         """Close the socket."""
         self._socket.close()
 
-    def _send(self, event):
+    def _send(self, record):
         try:
-            self._socket.sendto(event.json().encode(), self._address)
+            self._socket.sendto(record.text.encode(), self._address)
         except OSError:
             return
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Protocol
 
-from deputize.audit.records import AuditEvent
+from deputize.audit.records import Record
 from deputize.audit.trail import NotKept
 
-Publish = Callable[[AuditEvent], None]
-Commit = Callable[[AuditEvent], Awaitable[None]]
+Publish = Callable[[Record], None]
+Commit = Callable[[Record], Awaitable[None]]
 
 
 class AuditSink(Protocol):
@@ -68,20 +68,20 @@ class AuditPublisher:
         lasting = [commit for sink in takers if (commit := sink.committer(topic)) is not None]
         passing = [sink.taker(topic) for sink in takers if sink.committer(topic) is None]
 
-        async def commit_to_all(event: AuditEvent) -> None:
+        async def commit_to_all(record: Record) -> None:
             kept = False
             for commit in lasting:
                 try:
-                    await commit(event)
+                    await commit(record)
                 except NotKept as error:
                     # A sink that has the record already keeps it, so it no longer counts as `NotKept`.
                     raise (OSError(*error.args) if kept else error) from error
                 kept = True
-            _publish(passing, event)
+            _publish(passing, record)
 
         return commit_to_all if lasting else None
 
 
-def _publish(takers: Iterable[Publish], event: AuditEvent) -> None:
+def _publish(takers: Iterable[Publish], record: Record) -> None:
     for take in takers:
-        take(event)
+        take(record)

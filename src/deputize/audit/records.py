@@ -1,10 +1,10 @@
 """The records of an exchange, and their JSON text.
 
 What many records have in common is rendered once, as pieces of their text: a *form* holds those that a
-request's head and the ends of its connection decide, a `Subject` those of who it speaks for. An event is one
-form filled in. Making it costs one small object; its text is put together from the pieces when a batch is
-written, by one join. It is assembled by hand: this takes a tenth of what building dictionaries for an encoder
-takes. Every text passes through `_text` except what the gateway makes itself: ids, numbers and fixed words.
+request's head and the ends of its connection decide, a `Subject` those of who it speaks for. A record is one
+form filled in. It is text at once, the same for every destination, and assembled by hand: this takes a tenth
+of what building dictionaries for an encoder takes. Every text passes through `_text` except what the gateway
+makes itself: ids, numbers and fixed words.
 
 Names that the original publishes are kept (gateway reference, sections 3.4 and 7.3); the others are new.
 """
@@ -65,16 +65,33 @@ DECISION: Final = EventPart.DECISION
 """For the path of every call: looking up a member of an enumeration takes as long as a function does."""
 
 
-class AuditEvent(Protocol):
-    """A record on its way to the sinks of its topic."""
+class Record(NamedTuple):
+    """What is to be written, for every destination of its topic."""
+
+    topic: str
+    """The topic, which is also the beginning of the file's name."""
+    text: str
+    """A JSON object, in ASCII and on one line."""
+    names_token: bool = False
+    """Whether it tells of a token by its `jti`."""
+
+
+class RecordedCall(Protocol):
+    """What is recorded: an exchange, or a request that came to none."""
 
     @property
-    def topic(self) -> str:
-        """The topic, which is also the beginning of the file's name."""
+    def transaction_id(self) -> str:
+        """Its id, which all its records have."""
         ...
 
-    def json(self) -> str:
-        """Return the record as a JSON object, in ASCII and on one line: the same text for each sink."""
+    @property
+    def arrived(self) -> float:
+        """When the request arrived, in seconds since the epoch."""
+        ...
+
+    @property
+    def peer(self) -> Peer:
+        """The ends of the connection that it came on."""
         ...
 
 
@@ -143,46 +160,30 @@ class AccessForm:
         )
         self.route = f"{_route(route)}}}}}"
 
+    def fill(
+        self,
+        call: RecordedCall,
+        subject: Subject,
+        status: int | None,
+        elapsed: float,
+        part: EventPart = EventPart.WHOLE,
+        reason: str | None = None,
+    ) -> Record:
+        """Return the record of one HTTP exchange: what was asked, by whom, and how it was answered.
 
-@dataclass(slots=True)
-class AccessEvent:
-    """One HTTP exchange: what was asked, by whom, and how it was answered."""
-
-    form: AccessForm
-    """The form of what was asked."""
-    transaction_id: str
-    timestamp: float
-    """When the request arrived, in seconds since the epoch."""
-    remote_port: int
-    subject: Subject
-    status: int | None
-    """`None` when the exchange broke off before it was answered."""
-    elapsed: float
-    """Seconds until the last byte of the answer."""
-    reason: str | None = None
-    """Why the gateway itself ended the exchange before any handler saw it."""
-    part: EventPart = EventPart.WHOLE
-    _text: str = field(default="", init=False, repr=False, compare=False)
-
-    @property
-    def topic(self) -> str:
-        """The topic `access`."""
-        return ACCESS
-
-    def json(self) -> str:
-        """Return the record as one JSON object in ASCII on one line."""
-        if self._text:
-            return self._text
-        form, transaction = self.form, self.transaction_id
-        number, name = _ACCESS_NAMES[self.part]
-        answer = _answer(self.status, round(self.elapsed * 1000), self.reason)
-        self._text = (
-            f'{{"_id":"{transaction}-{number}","timestamp":"{_millisecond(round(self.timestamp * 1000))}",'
-            f'"eventName":"{name}","transactionId":"{transaction}",{self.subject.identity},'
-            f"{form.client}{self.remote_port}{form.request}{'null' if self.part is DECISION else answer},"
-            f'"ig":{{"exchangeId":"{transaction}",{form.route}'
+        `status` is `None` when the exchange broke off before it was answered, `elapsed` the seconds until the
+        last byte of the answer, `reason` why the gateway itself ended the exchange before any handler saw it.
+        """
+        transaction_id = call.transaction_id
+        number, name = _ACCESS_NAMES[part]
+        answer = "null" if part is DECISION else _answer(status, round(elapsed * 1000), reason)
+        return Record(
+            ACCESS,
+            f'{{"_id":"{transaction_id}-{number}","timestamp":"{_millisecond(round(call.arrived * 1000))}",'
+            f'"eventName":"{name}","transactionId":"{transaction_id}",{subject.identity},'
+            f"{self.client}{call.peer.remote_port}{self.request}{answer},"
+            f'"ig":{{"exchangeId":"{transaction_id}",{self.route}',
         )
-        return self._text
 
 
 class McpForm:
@@ -195,70 +196,34 @@ class McpForm:
         self.client = f'"client":{{"ip":{_quoted(peer.remote_address)},"port":'
         self.route = f'"ig":{{{_route(route)}}}}}'
 
+    def fill(
+        self,
+        call: RecordedCall,
+        subject: Subject,
+        message: "MessageText",
+        decision: str,
+        status: int | None,
+        elapsed: float,
+        *,
+        part: EventPart = EventPart.WHOLE,
+    ) -> Record:
+        """Return the record of one MCP message, opening of a stream, or end of a session.
 
-@dataclass(slots=True)
-class McpEvent:
-    """One MCP message, opening of a stream, or end of a session.
-
-    Tells who acted for whom on what, and whether it was let through.
-    """
-
-    form: McpForm
-    transaction_id: str
-    timestamp: float
-    """When the request arrived, in seconds since the epoch."""
-    remote_port: int
-    subject: Subject
-    message_type: str | None
-    """The type as in `contexts.mcp`; `None` when the message was refused before it was read."""
-    method: str | None
-    param: str | None
-    """The tool, prompt, resource or task acted on; `cut`, as a client may write anything."""
-    protocol_version: str | None
-    session_id: str | None
-    permitted: bool | None
-    """Whether the gateway let the message through; `None` when the client left before that was decided."""
-    status: int | None
-    elapsed: float
-    """Seconds until the record was made."""
-    reason: str | None = None
-    """Why the gateway refused the message."""
-    error_code: int | None = None
-    """The first JSON-RPC error code in the answer, whoever gave it."""
-    client_info: str | None = None
-    """The name and version that a client gives itself in `initialize`: never proof of anything."""
-    server_info: str | None = None
-    part: EventPart = EventPart.WHOLE
-    _text: str = field(default="", init=False, repr=False, compare=False)
-
-    @property
-    def topic(self) -> str:
-        """The topic `mcp`."""
-        return MCP
-
-    def json(self) -> str:
-        """Return the record as one JSON object in ASCII on one line."""
-        if self._text:
-            return self._text
-        form, transaction, subject = self.form, self.transaction_id, self.subject
-        number, name = _MCP_NAMES[self.part]
-        message, tool = _message(
-            self.message_type,
-            self.method,
-            self.param,
-            self.protocol_version,
-            self.client_info,
-            self.server_info,
+        Tells who acted for whom on what, and whether it was let through. `message` is what `tell_message`
+        returns, `decision` what `tell_decision` does; `elapsed` are the seconds until the record was made.
+        """
+        transaction_id = call.transaction_id
+        number, name = _MCP_NAMES[part]
+        answer = "null" if part is DECISION else _answer(status, round(elapsed * 1000), None)
+        text, tool = message
+        return Record(
+            MCP,
+            f'{{"_id":"{transaction_id}-{number}","timestamp":"{_millisecond(round(call.arrived * 1000))}",'
+            f'"eventName":"{name}","transactionId":"{transaction_id}",{subject.identity},'
+            f"{self.client}{call.peer.remote_port},{text},{subject.delegation},{tool},{decision},"
+            f'"response":{answer},{self.route}',
+            subject.jti is not None,
         )
-        answer = _answer(self.status, round(self.elapsed * 1000), None)
-        self._text = (
-            f'{{"_id":"{transaction}-{number}","timestamp":"{_millisecond(round(self.timestamp * 1000))}",'
-            f'"eventName":"{name}","transactionId":"{transaction}",{subject.identity},'
-            f"{form.client}{self.remote_port},{message},{subject.delegation},{tool},"
-            f"{_decision(self.permitted, self.reason, self.error_code, self.session_id)},"
-            f'"response":{"null" if self.part is DECISION else answer},{form.route}'
-        )
-        return self._text
 
 
 _ACCESS_NAMES: Final = (
@@ -289,33 +254,52 @@ def _route(route: RouteIdentity | None) -> str:
     return f'"routeId":{_text(route and route.id)},"routeName":{_text(route and route.name)}'
 
 
+class MessageText(NamedTuple):
+    """The members of a record that tell of a message."""
+
+    ends: str
+    """The message, and what both its ends say of themselves."""
+    tool: str
+    """The member that names its tool."""
+
+
 @lru_cache(maxsize=1024)
-def _message(
-    message_type: str | None,
-    method: str | None,
-    param: str | None,
-    version: str | None,
-    client_info: str | None,
-    server_info: str | None,
-) -> tuple[str, str]:
-    """Return the members that tell of a message and both its ends, and the one that names its tool."""
+def tell_message(
+    message_type: str | None = None,
+    method: str | None = None,
+    param: str | None = None,
+    version: str | None = None,
+    client_info: str | None = None,
+    server_info: str | None = None,
+) -> MessageText:
+    """Return the members that tell of a message and both its ends, and the one that names its tool.
+
+    `message_type` is the type as in `contexts.mcp`, `None` when the message was refused before it was read;
+    `param` the tool, prompt, resource or task acted on, `cut`, as a client may write anything. `client_info`
+    is what a client says of itself in `initialize`: never proof of anything.
+    """
     what = _text(param)
     message = (
         f'"messageType":{_text(message_type)},"method":{_text(method)},"param":{what},'
         f'"protocolVersion":{_text(version)},"info":{_text(client_info)}}},'
         f'"server":{{"info":{_text(server_info)}}}'
     )
-    return message, f'"tool":{what if method == "tools/call" else "null"}'
+    return MessageText(message, f'"tool":{what if method == "tools/call" else "null"}')
 
 
 @lru_cache(maxsize=1024)
-def _decision(
+def tell_decision(
     permitted: bool | None,  # noqa: FBT001 - lru_cache is quicker with positions
     reason: str | None,
     error_code: int | None,
     session: str | None,
 ) -> str:
-    """Return the members that tell what was decided, and within which session."""
+    """Return the members that tell what was decided, and within which session.
+
+    `permitted`: whether the gateway let the message through, `None` when the client left before that was
+    decided; `reason` is why it did not; `error_code` the first JSON-RPC error code in the answer, whoever
+    gave it.
+    """
     decision = "null" if permitted is None else '"PERMIT"' if permitted else '"DENY"'
     code = "null" if error_code is None else f"{error_code:d}"
     return f'"decision":{decision},"reason":{_text(reason)},"errorCode":{code},"sessionId":{_text(session)}'

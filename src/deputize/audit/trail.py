@@ -16,11 +16,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 import structlog
 
-from deputize.audit.records import AuditEvent
+from deputize.audit.records import Record
 
 log = structlog.get_logger()
 
@@ -154,12 +155,12 @@ class Batch:
         self,
         destination: str,
         write: Write,
-        line: Callable[[AuditEvent], str],
         trail: Trail,
         buffering: Buffering,
         durability: Durability | None = None,
+        line: Callable[[Record], str] = attrgetter("text"),
     ) -> None:
-        """Name the target `destination` in the log; `line` turns an event into one line of ASCII."""
+        """Name the target `destination` in the log; `line` turns a record into one line of ASCII."""
         self.destination = destination
         self._write = write
         self._line = line
@@ -167,7 +168,7 @@ class Batch:
         self._capacity = buffering.capacity
         self._interval = buffering.interval
         self._durability = durability
-        self._events: deque[AuditEvent] = deque()
+        self._records: deque[Record] = deque()
         self._unwritten = b""
         self._retry: asyncio.Handle | None = None
         self._reported = False
@@ -181,29 +182,29 @@ class Batch:
     @property
     def waiting(self) -> int:
         """The number of records kept until they can be written."""
-        return len(self._events) + self._unwritten.count(b"\n")
+        return len(self._records) + self._unwritten.count(b"\n")
 
-    def add(self, event: AuditEvent) -> None:
-        """Write `event` at the end of this turn. Needs a running event loop."""
-        events = self._events
-        if len(events) >= self._capacity:
+    def add(self, record: Record) -> None:
+        """Write `record` at the end of this turn. Needs a running event loop."""
+        records = self._records
+        if len(records) >= self._capacity:
             self._lose()
             return
-        if not events and not self.is_failing:
+        if not records and not self.is_failing:
             self._trail.at_end_of_turn(self._flush)
-        events.append(event)
+        records.append(record)
 
-    async def commit(self, event: AuditEvent) -> None:
-        """Write `event` and wait until the disk has it, together with others that come meanwhile.
+    async def commit(self, record: Record) -> None:
+        """Write `record` and wait until the disk has it, together with others that come meanwhile.
 
         Needs `durability`. Raises `OSError` when the disk cannot take it now, and `NotKept` while that is
         known beforehand.
         """
         if self._durability is None or self.is_failing:
             raise NotKept(errno.EIO, "records cannot be brought onto the disk")
-        if len(self._events) >= self._capacity:
+        if len(self._records) >= self._capacity:
             raise NotKept(errno.ENOBUFS, "as many records wait as the audit buffer holds")
-        self.add(event)
+        self.add(record)
         on_disk = asyncio.get_running_loop().create_future()
         self._unflushed.append(on_disk)
         try:
@@ -245,7 +246,7 @@ class Batch:
             self._begin_sync()
 
     def _write_all(self) -> None:
-        while self._events or self._unwritten:
+        while self._records or self._unwritten:
             self._write_some()
         if self._unflushed:
             self._unsynced += self._unflushed
@@ -255,13 +256,13 @@ class Batch:
         """Write what a write has left, or else what waits, with one write; of many, the first."""
         lines = self._unwritten
         if not lines:
-            waiting = self._events
+            waiting = self._records
             if len(waiting) > _AT_ONCE:
-                events = [waiting.popleft() for _ in range(_AT_ONCE)]
+                records = [waiting.popleft() for _ in range(_AT_ONCE)]
             else:
-                events = list(waiting)
+                records = list(waiting)
                 waiting.clear()
-            self._unwritten = lines = self._render(events)
+            self._unwritten = lines = self._render(records)
             if not lines:
                 return
         written = self._write(lines)
@@ -270,16 +271,16 @@ class Batch:
         self._tally.written += lines.count(b"\n", 0, written)
         self._unwritten = lines[written:]
 
-    def _render(self, events: list[AuditEvent]) -> bytes:
+    def _render(self, records: list[Record]) -> bytes:
         """Return one line each. A record that cannot be rendered is our fault, and takes no other with it."""
         line = self._line
         try:
-            return ("\n".join([line(event) for event in events]) + "\n").encode("ascii")
+            return ("\n".join([line(record) for record in records]) + "\n").encode("ascii")
         except Exception:
-            if len(events) > 1:
-                return b"".join([self._render([event]) for event in events])
+            if len(records) > 1:
+                return b"".join([self._render([record]) for record in records])
             log.exception(
-                "an audit record cannot be rendered", destination=self.destination, topic=events[0].topic
+                "an audit record cannot be rendered", destination=self.destination, topic=records[0].topic
             )
             self._tally.dropped += 1
             return b""

@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from deputize.audit.records import timestamp_text
+from deputize.audit.records import Record, timestamp_text
 from deputize.audit.sinks.json_file import JsonFileSink
 from deputize.audit.trail import Trail
 from deputize.kernel.errors import DeputizeError
@@ -102,11 +102,6 @@ class Event:
             self.said = {name: _safe(value) for name, value in said.items()}
             self._text = None
 
-    @property
-    def topic(self) -> str:
-        """The topic of audit files, `AuditEvent.topic`."""
-        return TOPIC
-
     def json(self) -> str:
         """Write the record as one line of ASCII."""
         if self._text is not None:
@@ -165,9 +160,13 @@ class AuditFile:
             raise AuditUnusable(
                 f"cannot write audit files in {directory}: {error.strerror}; name another folder with --audit"
             ) from error
-        self.publish = self._sink.taker(TOPIC)
+        self._take = self._sink.taker(TOPIC)
         self.hold = trail.hold
         """Keeps what must not happen before the events of this turn are written; see `Trail.hold`."""
+
+    def publish(self, event: Event) -> None:
+        """Write the event's record at the end of this turn."""
+        self._take(Record(TOPIC, event.json()))
 
     async def close(self) -> None:
         """Write what waits, and close the file."""

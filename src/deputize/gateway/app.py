@@ -145,9 +145,7 @@ class Gateway:
             member = position.pointer.split("/")[1]
             fix = f'set another "port" or "host" in "{member}" of admin.json, or end what uses this one'
             raise ConfigurationError(position.below("port"), reason, fix) from error
-        listener.records = Records(
-            registry.trail.hold, unheard_audit(registry.audit_services, registry.instance.clock)
-        )
+        listener.records = Records(registry.trail.hold, unheard_audit(registry.audit_services))
         grace = LONGEST_GRACE_SECONDS if settings.grace_period is None else settings.grace_period
         self._listeners.append((listener, grace))
         return listener

@@ -60,7 +60,7 @@ async def authority(tmp_path):
 
 
 def call(number):
-    return replace(MCP, transaction_id=f"tx-{number}", subject=replace(MCP.subject, jti=JTI))
+    return replace(MCP, transaction_id=f"tx-{number}", subject=replace(MCP.subject, jti=JTI)).record()
 
 
 def spool_in(folder, trail, max_size=1 << 20):
@@ -84,8 +84,9 @@ async def stored(authority):
 async def test_records_of_calls_with_a_token_arrive_once(tmp_path, authority, monkeypatch):
     spool, line = spool_in(tmp_path / "spool", Trail()), Line(authority.app)
     sink = sink_of(spool, line, authority, monkeypatch)
-    for event in (call(1), ACCESS, replace(MCP, subject=replace(MCP.subject, jti=None)), call(2)):
-        sink.taker("mcp")(event)
+    without = replace(MCP, subject=replace(MCP.subject, jti=None)).record()
+    for record in (call(1), ACCESS.record(), without, call(2)):
+        sink.taker("mcp")(record)
     await asyncio.sleep(0)
     for _ in range(3):
         await sink.deliver()
@@ -123,7 +124,7 @@ async def test_what_the_authority_does_not_take_waits_and_outlasts_the_process(
 
 async def test_a_record_that_a_kill_cut_off_takes_no_other_with_it(tmp_path, authority, monkeypatch):
     (tmp_path / "spool").mkdir()
-    (tmp_path / "spool" / "open.ndjson").write_text(call(1).json() + "\n" + call(2).json()[:50])
+    (tmp_path / "spool" / "open.ndjson").write_text(call(1).text + "\n" + call(2).text[:50])
     sink = sink_of(spool_in(tmp_path / "spool", Trail()), Line(authority.app), authority, monkeypatch)
     sink.taker("mcp")(call(3))
     await asyncio.sleep(0)
@@ -151,7 +152,7 @@ async def test_an_answer_that_is_lost_stores_nothing_twice(tmp_path, authority, 
 
 async def test_beyond_the_bound_the_oldest_go_and_are_counted(tmp_path, authority, monkeypatch):
     trail = Trail()
-    spool, line = spool_in(tmp_path / "spool", trail, 4 * len(call(0).json())), Line(authority.app)
+    spool, line = spool_in(tmp_path / "spool", trail, 4 * len(call(0).text)), Line(authority.app)
     line.status = 503
     sink = sink_of(spool, line, authority, monkeypatch)
     for number in range(2):
@@ -169,7 +170,7 @@ async def test_beyond_the_bound_the_oldest_go_and_are_counted(tmp_path, authorit
 
 
 async def test_what_comes_while_it_waits_to_try_again_stays_within_the_bound(tmp_path, authority):
-    size = len(call(0).json()) + 1
+    size = len(call(0).text) + 1
     trail, line = Trail(), Line(authority.app)
     spool, line.status = spool_in(tmp_path / "spool", trail, 8 * size), 503
     credentials = ClientCredentials(TEST_ID, Store(), "secret")

@@ -46,7 +46,7 @@ def test_only_the_newest_are_kept_and_other_files_stay(tmp_path):
 async def test_a_sink_writes_on_in_a_new_file(tmp_path):
     for _ in range(2):
         sink = JsonFileSink(tmp_path, ["mcp"], rotation=rotation())
-        sink.taker("mcp")(MCP)
+        sink.taker("mcp")(MCP.record())
         await sink.close()
     assert [len(path.read_bytes().splitlines()) for path in sorted(tmp_path.iterdir())] == [1, 1]
 

@@ -9,10 +9,8 @@ from hypothesis import strategies as st
 from pydantic_core import from_json
 
 from deputize.audit.records import (
-    AccessEvent,
     AccessForm,
     EventPart,
-    McpEvent,
     McpForm,
     RouteIdentity,
     Subject,
@@ -22,7 +20,7 @@ from deputize.audit.records import (
 from deputize.http import plans
 from deputize.http.exchange import Peer
 from deputize.kernel.uris import Origin, Target
-from support.audit_events import ACCESS, ASKED, MCP
+from support.audit_events import ACCESS, ASKED, MCP, SUBJECT, AccessEvent, McpEvent
 from support.audit_oracle import SAFE_HEADERS, Asked, access_text, mcp_text
 
 TEXTS = st.text(max_size=40) | st.sampled_from(["%s%d%", '"}\\', "{0}", "ä\u2028\U0001f600\udc80", "x" * 600])
@@ -66,7 +64,7 @@ def asked(**changes):
 
 
 def test_records_have_the_bytes_they_always_had():
-    assert ACCESS.json() == (
+    assert ACCESS.record().text == (
         '{"_id":"tx-0","timestamp":"2026-03-20T20:42:41.062Z","eventName":"OPENIG-HTTP-ACCESS",'
         '"transactionId":"tx","userId":"demouser","trackingIds":["jti-1"],'
         '"client":{"ip":"192.0.2.1","port":40000},"server":{"ip":"127.0.0.1","port":8443},'
@@ -76,7 +74,7 @@ def test_records_have_the_bytes_they_always_had():
         '"elapsedTimeUnits":"MILLISECONDS"},'
         '"ig":{"exchangeId":"tx","routeId":"mcp","routeName":"mcp route"}}'
     )
-    assert MCP.json() == (
+    assert MCP.record().text == (
         '{"_id":"tx-1","timestamp":"2026-03-20T20:42:41.062Z","eventName":"PING-GATEWAY-MCP",'
         '"transactionId":"tx","userId":"demouser","trackingIds":["jti-1"],'
         '"client":{"ip":"192.0.2.1","port":40000,"messageType":"MCP_MESSAGE","method":"tools/call",'
@@ -88,9 +86,11 @@ def test_records_have_the_bytes_they_always_had():
     )
 
 
-def test_a_record_is_rendered_once_for_all_sinks():
-    for event in (replace(ACCESS), replace(MCP)):
-        assert event.json() is event.json()
+def test_a_record_says_where_it_belongs_and_whether_it_tells_of_a_token():
+    for event, topic in ((ACCESS, "access"), (MCP, "mcp")):
+        assert event.record().topic == topic
+    assert MCP.record().names_token
+    assert not replace(MCP, subject=replace(SUBJECT, jti=None)).record().names_token
 
 
 @given(
@@ -109,7 +109,7 @@ def test_a_record_is_rendered_once_for_all_sinks():
 )
 def test_an_access_record_is_what_a_plain_encoder_makes_of_it(asked_for, event):
     event.form = AccessForm(*asked_for)
-    assert event.json() == access_text(asked_for, event)
+    assert event.record().text == access_text(asked_for, event)
 
 
 @given(
@@ -137,7 +137,7 @@ def test_an_access_record_is_what_a_plain_encoder_makes_of_it(asked_for, event):
 )
 def test_an_mcp_record_is_what_a_plain_encoder_makes_of_it(asked_for, event):
     event.form = McpForm(asked_for.route, asked_for.peer)
-    assert event.json() == mcp_text(asked_for, event)
+    assert event.record().text == mcp_text(asked_for, event)
 
 
 @given(st.lists(TEXTS, min_size=1, max_size=6, unique=True))
@@ -145,7 +145,7 @@ def test_what_is_remembered_of_one_record_is_not_in_another(words):
     """More words than are remembered, and each again afterwards."""
     many = [f"{word}{number}" for number in range(400) for word in words]
     for word in (*many, *words):
-        assert json.loads(replace(MCP, method=word).json())["client"]["method"] == word
+        assert json.loads(replace(MCP, method=word).record().text)["client"]["method"] == word
 
 
 def test_no_header_of_a_form_varies_between_the_calls_with_a_head():
@@ -158,14 +158,14 @@ def test_no_header_of_a_form_varies_between_the_calls_with_a_head():
 def test_one_form_serves_for_calls_of_different_users_and_connections():
     other = Subject("other", (), None, (), None)
     for event in (ACCESS, MCP):
-        one, two = (from_json(replace(event, subject=each).json()) for each in (event.subject, other))
+        one, two = (from_json(replace(event, subject=each).record().text) for each in (event.subject, other))
         assert (one["userId"], one["trackingIds"]) == ("demouser", ["jti-1"])
         assert (two["userId"], two["trackingIds"]) == ("other", [])
-        assert from_json(replace(event, remote_port=7).json())["client"]["port"] == 7
+        assert from_json(replace(event, remote_port=7).record().text)["client"]["port"] == 7
 
 
 def test_an_access_record_keeps_the_originals_names():
-    assert from_json(ACCESS.json()) == {
+    assert from_json(ACCESS.record().text) == {
         "_id": "tx-0",
         "timestamp": "2026-03-20T20:42:41.062Z",
         "eventName": "OPENIG-HTTP-ACCESS",
@@ -193,7 +193,7 @@ def test_an_access_record_keeps_the_originals_names():
 
 
 def test_an_mcp_record_says_who_acted_for_whom_on_what():
-    members = from_json(MCP.json())
+    members = from_json(MCP.record().text)
     assert members["eventName"] == "PING-GATEWAY-MCP"
     assert members["client"] == {
         "ip": "192.0.2.1",
@@ -214,36 +214,39 @@ def test_an_mcp_record_says_who_acted_for_whom_on_what():
 
 
 def test_a_refusal_is_a_denial_with_its_reason():
-    members = from_json(
-        replace(MCP, permitted=False, reason="insufficient_scope", status=403, method="prompts/get").json()
-    )
+    refusal = replace(MCP, permitted=False, reason="insufficient_scope", status=403, method="prompts/get")
+    members = from_json(refusal.record().text)
     assert (members["decision"], members["reason"], members["tool"]) == ("DENY", "insufficient_scope", None)
     assert members["response"]["status"] == "FAILED"
 
 
 def test_an_exchange_that_broke_off_failed():
-    assert from_json(replace(ACCESS, status=None).json())["response"]["status"] == "FAILED"
+    assert from_json(replace(ACCESS, status=None).record().text)["response"]["status"] == "FAILED"
 
 
 def test_no_credential_of_the_request_is_written():
-    assert "s3cret" not in ACCESS.json()
+    assert "s3cret" not in ACCESS.record().text
 
 
 @given(st.text(max_size=200), st.binary(max_size=900), st.lists(st.text(max_size=9), max_size=3))
 def test_any_text_becomes_one_line_that_says_it(text, value, texts):
     subject = Subject(text, tuple(texts), text, tuple(texts), text)
-    mcp = replace(
-        MCP,
-        param=text,
-        session_id=text,
-        client_info=text,
-        server_info=text,
-        method=text,
-        reason=text,
-        subject=subject,
-    ).json()
+    mcp = (
+        replace(
+            MCP,
+            param=text,
+            session_id=text,
+            client_info=text,
+            server_info=text,
+            method=text,
+            reason=text,
+            subject=subject,
+        )
+        .record()
+        .text
+    )
     form = asked(headers=((b"user-agent", value),), method=text)
-    access = replace(ACCESS, form=form, subject=subject).json()
+    access = replace(ACCESS, form=form, subject=subject).record().text
     assert mcp.isascii()
     assert (mcp + access).isprintable()
     read = from_json(mcp)
@@ -258,7 +261,7 @@ def test_any_text_becomes_one_line_that_says_it(text, value, texts):
 
 
 def test_what_is_cut_says_so_and_stays_distinct():
-    record = from_json(replace(ACCESS, form=asked(headers=((b"user-agent", b"x" * 9000),))).json())
+    record = from_json(replace(ACCESS, form=asked(headers=((b"user-agent", b"x" * 9000),))).record().text)
     digest = hashlib.sha256(b"x" * 9000).hexdigest()
     assert record["http"]["request"]["headers"] == {
         "user-agent": [f"{'x' * 512}… (cut: 9000 characters, SHA-256 {digest})"]
@@ -275,12 +278,12 @@ def test_two_texts_never_look_alike_once_written(one, other):
 
 @pytest.mark.parametrize(("permitted", "decision"), [(True, "PERMIT"), (False, "DENY"), (None, None)])
 def test_what_was_decided_is_said_even_if_nothing_was(permitted, decision):
-    assert from_json(replace(MCP, permitted=permitted).json())["decision"] == decision
+    assert from_json(replace(MCP, permitted=permitted).record().text)["decision"] == decision
 
 
 def test_the_parts_of_an_exchange_are_told_apart():
     for event, name in ((ACCESS, "OPENIG-HTTP-ACCESS"), (MCP, "PING-GATEWAY-MCP")):
-        whole, decision, outcome = (from_json(replace(event, part=part).json()) for part in EventPart)
+        whole, decision, outcome = (from_json(replace(event, part=part).record().text) for part in EventPart)
         assert [each["eventName"] for each in (whole, decision, outcome)] == [name, name, f"{name}-OUTCOME"]
         assert decision["response"] is None
         assert outcome["response"] == whole["response"]
@@ -296,7 +299,7 @@ def test_a_request_that_was_not_understood_is_recorded_with_what_is_known():
         subject=Subject(),
         reason="rubbish",
     )
-    record = from_json(unheard.json())
+    record = from_json(unheard.record().text)
     assert record["http"]["request"] == {"secure": True, "method": None, "path": None, "headers": {}}
     assert (record["client"]["ip"], record["response"]["statusCode"], record["response"]["detail"]) == (
         "192.0.2.1",

@@ -20,13 +20,13 @@ def lines(path):
 async def test_each_topic_has_its_file(tmp_path):
     sink = JsonFileSink(tmp_path / "new" / "audit", ["access", "mcp"])
     service = AuditPublisher((sink,))
-    service.publisher("access")(ACCESS)
+    service.publisher("access")(ACCESS.record())
     publish = service.publisher("mcp")
-    publish(MCP)
-    publish(MCP)
+    publish(MCP.record())
+    publish(MCP.record())
     await sink.close()
-    assert lines(tmp_path / "new/audit/access.audit.json") == [from_json(ACCESS.json())]
-    assert lines(tmp_path / "new/audit/mcp.audit.json") == [from_json(MCP.json())] * 2
+    assert lines(tmp_path / "new/audit/access.audit.json") == [from_json(ACCESS.record().text)]
+    assert lines(tmp_path / "new/audit/mcp.audit.json") == [from_json(MCP.record().text)] * 2
 
 
 async def test_files_exist_from_the_start_with_their_permissions(tmp_path):
@@ -42,7 +42,7 @@ async def test_files_exist_from_the_start_with_their_permissions(tmp_path):
 async def test_a_file_is_continued_not_replaced(tmp_path):
     for _ in range(2):
         sink = JsonFileSink(tmp_path, ["mcp"])
-        sink.taker("mcp")(MCP)
+        sink.taker("mcp")(MCP.record())
         await sink.close()
     assert len(lines(tmp_path / "mcp.audit.json")) == 2
 
@@ -50,7 +50,7 @@ async def test_a_file_is_continued_not_replaced(tmp_path):
 async def test_a_file_that_was_moved_is_made_anew(tmp_path):
     sink = JsonFileSink(tmp_path, ["mcp"])
     (tmp_path / "mcp.audit.json").rename(tmp_path / "old")
-    sink.taker("mcp")(MCP)
+    sink.taker("mcp")(MCP.record())
     await sink.close()
     assert len(lines(tmp_path / "mcp.audit.json")) == 1
     assert lines(tmp_path / "old") == []
@@ -65,12 +65,12 @@ def test_a_place_nobody_can_write_to_is_an_error_at_once(tmp_path):
 async def test_standard_output_marks_its_lines():
     reading, writing = os.pipe()
     sink = StdoutSink(["mcp"], writing)
-    sink.taker("mcp")(MCP)
+    sink.taker("mcp")(MCP.record())
     await sink.close()
     os.close(writing)
     with os.fdopen(reading, "rb") as stream:
         written = from_json(stream.read())
-    assert written == {"source": "audit", "topic": "mcp", "level": "INFO", **from_json(MCP.json())}
+    assert written == {"source": "audit", "topic": "mcp", "level": "INFO", **from_json(MCP.record().text)}
 
 
 @pytest.fixture
@@ -95,8 +95,8 @@ async def test_all_records_of_a_turn_cost_each_file_one_write(tmp_path, writes):
         await trail.written()
         del writes[:]
         for _ in range(100):
-            service.publisher("access")(ACCESS)
-            service.publisher("mcp")(MCP)
+            service.publisher("access")(ACCESS.record())
+            service.publisher("mcp")(MCP.record())
         await trail.written()
         assert sorted(writes) == sorted(path.stat().st_size for path in tmp_path.iterdir())
         assert [len(lines(path)) for path in sorted(tmp_path.iterdir())] == [100, 100, 200]
@@ -108,8 +108,8 @@ async def test_topics_go_to_all_who_want_them(tmp_path):
     sinks = [JsonFileSink(tmp_path / "a", ["mcp"]), JsonFileSink(tmp_path / "b", ["mcp", "access"])]
     service = AuditPublisher(tuple(sinks))
     assert service.publisher("other") is None
-    service.publisher("mcp")(MCP)
-    service.publisher("access")(ACCESS)
+    service.publisher("mcp")(MCP.record())
+    service.publisher("access")(ACCESS.record())
     for sink in sinks:
         await sink.close()
     assert [
@@ -136,9 +136,9 @@ def test_a_link_or_a_pipe_in_the_place_of_a_file_is_refused(tmp_path):
 async def test_a_record_is_in_the_file_when_its_turn_is_over(tmp_path):
     trail = Trail()
     sink = JsonFileSink(tmp_path, ["mcp"], trail=trail)
-    sink.taker("mcp")(MCP)
+    sink.taker("mcp")(MCP.record())
     await trail.written()
-    assert lines(tmp_path / "mcp.audit.json") == [from_json(MCP.json())]
+    assert lines(tmp_path / "mcp.audit.json") == [from_json(MCP.record().text)]
     await sink.close()
 
 
@@ -147,7 +147,7 @@ async def test_a_committed_record_is_in_the_file(tmp_path, moved):
     sink = JsonFileSink(tmp_path, ["mcp", "access"], durable=True)
     commit = AuditPublisher((sink,), strict=True).committer("mcp")
     for _ in range(2):
-        await commit(MCP)
+        await commit(MCP.record())
         if moved:
             (tmp_path / "mcp.audit.json").rename(tmp_path / "old")
     await sink.close()
@@ -166,7 +166,7 @@ async def test_nothing_is_committed_unless_asked_for(tmp_path):
     ):
         assert service.committer("mcp") is None
     durable = JsonFileSink(tmp_path, ["mcp"], durable=True)
-    await AuditPublisher((standard_output, durable), strict=True).committer("mcp")(MCP)
+    await AuditPublisher((standard_output, durable), strict=True).committer("mcp")(MCP.record())
     for sink in (files, standard_output, durable):
         await sink.close()
     assert len(lines(tmp_path / "mcp.audit.json")) == 1
@@ -181,7 +181,7 @@ async def test_a_reader_that_stands_still_does_not_stop_the_process():
     sink = StdoutSink(["mcp"], writing, Buffering(capacity=10_000, interval=0.01), trail)
     with structlog.testing.capture_logs():
         for _ in range(300):
-            sink.taker("mcp")(MCP)
+            sink.taker("mcp")(MCP.record())
         await trail.written()
         assert trail.is_failing
         await asyncio.get_running_loop().run_in_executor(None, os.read, reading, 65536)
@@ -195,12 +195,16 @@ async def test_a_reader_that_stands_still_does_not_stop_the_process():
 
 @pytest.mark.parametrize(
     ("left", "expected"),
-    [('{"cut', ['{"cut', MCP.json()]), ('{"a":1}\n', ['{"a":1}', MCP.json()]), ("", [MCP.json()])],
+    [
+        ('{"cut', ['{"cut', MCP.record().text]),
+        ('{"a":1}\n', ['{"a":1}', MCP.record().text]),
+        ("", [MCP.record().text]),
+    ],
 )
 async def test_a_line_that_was_cut_off_spoils_no_other(tmp_path, left, expected):
     (tmp_path / "mcp.audit.json").write_text(left)
     sink = JsonFileSink(tmp_path, ["mcp"])
-    sink.taker("mcp")(MCP)
+    sink.taker("mcp")(MCP.record())
     await sink.close()
     assert (tmp_path / "mcp.audit.json").read_text().splitlines() == expected
 

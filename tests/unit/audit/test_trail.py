@@ -74,9 +74,7 @@ def trail():
 
 @pytest.fixture
 def make_batch(disk, trail):
-    return lambda buffering=OFTEN, durability=None: Batch(
-        "disk", disk.write, type(MCP).json, trail, buffering, durability
-    )
+    return lambda buffering=OFTEN, durability=None: Batch("disk", disk.write, trail, buffering, durability)
 
 
 @pytest.fixture
@@ -87,7 +85,11 @@ def durable(disk, make_batch):
 
 
 def event(number):
-    return replace(MCP, transaction_id=str(number))
+    return replace(MCP, transaction_id=str(number)).record()
+
+
+UNWRITABLE = MCP.record()._replace(text="ä")
+"""Not ASCII, as only a fault of ours could be."""
 
 
 async def until(condition):
@@ -285,7 +287,6 @@ async def test_whatever_happens_to_the_disk_what_was_confirmed_is_on_it_and_noth
         batch = Batch(
             "disk",
             disk.write,
-            type(MCP).json,
             trail,
             Buffering(capacity, 0.01),
             Durability(disk.syncing, thread),
@@ -305,7 +306,7 @@ async def test_whatever_happens_to_the_disk_what_was_confirmed_is_on_it_and_noth
         with structlog.testing.capture_logs():
             for step in steps:
                 if step == "faulty":
-                    batch.add(replace(event(made), status="teapot"))
+                    batch.add(UNWRITABLE)
                     made += 1
                 elif step == "commit":
                     running.append(asyncio.create_task(commit(made)))
@@ -334,7 +335,7 @@ async def test_whatever_happens_to_the_disk_what_was_confirmed_is_on_it_and_noth
 
 async def test_the_real_full_device_refuses(trail):
     full = os.open("/dev/full", os.O_WRONLY)
-    batch = Batch("full", lambda data: os.write(full, data), type(MCP).json, trail, OFTEN)
+    batch = Batch("full", lambda data: os.write(full, data), trail, OFTEN)
     with structlog.testing.capture_logs() as logs:
         batch.add(event(1))
         await trail.written()
@@ -345,7 +346,7 @@ async def test_the_real_full_device_refuses(trail):
 
 async def test_a_record_that_cannot_be_rendered_takes_no_other_with_it(disk, make_batch, trail):
     batch = make_batch()
-    for each in (event(1), replace(MCP, status="teapot"), event(2)):
+    for each in (event(1), UNWRITABLE, event(2)):
         batch.add(each)
     with structlog.testing.capture_logs() as logs:
         await trail.written()

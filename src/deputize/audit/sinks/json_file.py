@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from operator import methodcaller
 from pathlib import Path
 from typing import Final
 
@@ -211,9 +210,7 @@ class JsonFileSink:
         self._batches: dict[str, Batch] = {}
         for topic, file in self._files.items():
             durability = Durability(file.syncing, self._threads) if self._threads is not None else None
-            self._batches[topic] = Batch(
-                str(file.path), file.write, methodcaller("json"), shared, waiting, durability
-            )
+            self._batches[topic] = Batch(str(file.path), file.write, shared, waiting, durability)
 
     def taker(self, topic: str) -> Publish:
         """Return what takes one record of `topic` for its file."""

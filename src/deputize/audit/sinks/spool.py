@@ -3,13 +3,12 @@
 import os
 import time
 from collections.abc import Sequence
-from operator import methodcaller
 from pathlib import Path
 from typing import Final
 
 import structlog
 
-from deputize.audit.records import AuditEvent, McpEvent
+from deputize.audit.records import Record
 from deputize.audit.sinks.json_file import AppendedFile
 from deputize.audit.trail import Batch, Buffering, Trail
 
@@ -38,12 +37,12 @@ class Spool:
         self._file.write(b"")
         self._tally = trail.tally(destination)
         self._destination = destination
-        self._batch = Batch(destination, self._write, methodcaller("json"), trail, buffering)
+        self._batch = Batch(destination, self._write, trail, buffering)
 
-    def take(self, event: AuditEvent) -> None:
-        """Write an MCP record that is about a token at the end of this turn; others concern nobody there."""
-        if isinstance(event, McpEvent) and event.subject.jti is not None:
-            self._batch.add(event)
+    def take(self, record: Record) -> None:
+        """Write a record that is about a token at the end of this turn; others concern nobody there."""
+        if record.names_token:
+            self._batch.add(record)
 
     def sealed(self) -> Sequence[Path]:
         """Return the files that wait, the oldest first. Raises `OSError`."""

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Final
 
 from deputize.audit.publisher import Publish
-from deputize.audit.records import AuditEvent
+from deputize.audit.records import Record
 from deputize.audit.trail import Batch, Buffering, Trail
 
 _PIECE: Final = 4096
@@ -36,12 +36,12 @@ class StdoutSink:
         self._batch = Batch(
             "standard output",
             partial(_write, descriptor, _piece_of(descriptor), poll),
-            _mark,
             trail or Trail(),
             buffering or Buffering(),
+            line=_mark,
         )
 
-    def taker(self, topic: str) -> Publish:  # noqa: ARG002 - every event knows its topic
+    def taker(self, topic: str) -> Publish:  # noqa: ARG002 - every record knows its topic
         """Return what takes one record."""
         return self._batch.add
 
@@ -66,5 +66,5 @@ def _write(descriptor: int, piece: int, poll: select.poll, data: bytes) -> int:
     return os.write(descriptor, data[:piece])
 
 
-def _mark(event: AuditEvent) -> str:
-    return f'{{"source":"audit","topic":"{event.topic}","level":"INFO",{event.json()[1:]}'
+def _mark(record: Record) -> str:
+    return f'{{"source":"audit","topic":"{record.topic}","level":"INFO",{record.text[1:]}'

@@ -16,9 +16,9 @@ from deputize.audit.records import (
     ACCESS,
     DECISION,
     WHOLE,
-    AccessEvent,
     AccessForm,
     EventPart,
+    Record,
     RouteIdentity,
     Subject,
 )
@@ -28,7 +28,6 @@ from deputize.http.exchange import Ending, Exchange, Head
 from deputize.http.listener import Unheard
 from deputize.http.messages import Body, Headers, Response
 from deputize.http.plans import Plan
-from deputize.kernel.clock import Clock
 from deputize.mcp.context import McpContext
 from deputize.mcp.errors import CONTENT_TYPE, unavailable
 
@@ -87,7 +86,7 @@ def access_audit(service: AuditPublisher, route: RouteIdentity | None) -> Observ
             if is_of_route or exchange.find(RouterContext) is None:
                 status = None if ending.response is None else ending.response.status
                 part = EventPart.OUTCOME if form in exchange.left else WHOLE
-                publish(_access_event(form, exchange, status, ending.finished - exchange.started, part))
+                publish(_access_record(form, exchange, status, ending.finished - exchange.started, part))
             exchange.commits = ()  # they lead back to the exchange
 
         check = None if commit is None else partial(_begin_access, commit, form, is_of_route)
@@ -106,29 +105,20 @@ async def _commit_access(commit: Commit, form: AccessForm, exchange: Exchange, i
         return
     exchange.left[form] = True
     try:
-        await commit(_access_event(form, exchange, None, 0.0, DECISION))
+        await commit(_access_record(form, exchange, None, 0.0, DECISION))
     except NotKept:
         del exchange.left[form]
         raise
 
 
-def _access_event(
+def _access_record(
     form: AccessForm, exchange: Exchange, status: int | None, elapsed: float, part: EventPart
-) -> AccessEvent:
+) -> Record:
     token = exchange.find(OAuth2Context)
-    return AccessEvent(
-        form,
-        exchange.transaction_id,
-        exchange.arrived,
-        exchange.peer.remote_port,
-        NOBODY if token is None else token.subject,
-        status,
-        elapsed,
-        part=part,
-    )
+    return form.fill(exchange, NOBODY if token is None else token.subject, status, elapsed, part)
 
 
-def unheard_audit(services: Sequence[AuditPublisher], clock: Clock) -> Callable[[Unheard], None]:
+def unheard_audit(services: Sequence[AuditPublisher]) -> Callable[[Unheard], None]:
     """What to tell of requests that the listener answers itself, which belong to no route.
 
     The first of `services` that takes access records gets them.
@@ -147,18 +137,6 @@ def unheard_audit(services: Sequence[AuditPublisher], clock: Clock) -> Callable[
             request.target if request else None,
             request.headers.raw if request else (),
         )
-        now = clock.now()
-        publish(
-            AccessEvent(
-                form,
-                unheard.transaction_id,
-                now,
-                peer.remote_port,
-                NOBODY,
-                unheard.status,
-                0.0,
-                unheard.reason,
-            )
-        )
+        publish(form.fill(unheard, NOBODY, unheard.status, 0.0, reason=unheard.reason))
 
     return record

@@ -6,7 +6,18 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from deputize.audit.publisher import AuditPublisher, Commit, Publish
-from deputize.audit.records import DECISION, MAX_TEXT, MCP, WHOLE, EventPart, McpEvent, McpForm, cut
+from deputize.audit.records import (
+    DECISION,
+    MAX_TEXT,
+    MCP,
+    WHOLE,
+    EventPart,
+    McpForm,
+    Record,
+    cut,
+    tell_decision,
+    tell_message,
+)
 from deputize.audit.trail import NotKept
 from deputize.gateway.config.settings import Reference, Settings
 from deputize.gateway.exchange.contexts import OAuth2Context, RefusalContext, RouterContext
@@ -61,7 +72,7 @@ class McpAuditFilter:
         """Bring the decision onto the disk. Raises `OSError`."""
         exchange.left[form] = _Recorded(is_on_disk=True)
         try:
-            await commit(_event(form, exchange, None, 0.0, DECISION, None))
+            await commit(_record(form, exchange, None, 0.0, DECISION, None))
         except NotKept:
             del exchange.left[form]
             raise
@@ -76,7 +87,7 @@ class McpAuditFilter:
         recorded: _Recorded = exchange.left.get(form, _NOTHING)
         if recorded is _NOTHING and is_open_stream(response):
             elapsed = time.monotonic() - exchange.started
-            self._publish(_event(form, exchange, response.status, elapsed, WHOLE, None))
+            self._publish(_record(form, exchange, response.status, elapsed, WHOLE, None))
             recorded = _Recorded(is_begun=True)
         mcp = exchange.find(McpContext)
         if mcp is None or mcp.message.type is not _OPENING:
@@ -101,7 +112,7 @@ class McpAuditFilter:
         if not recorded.is_begun or not ending.complete or (observer is not None and observer.has_seen):
             status = None if response is None else response.status
             part = EventPart.OUTCOME if is_outcome else WHOLE
-            self._publish(_event(form, exchange, status, ending.finished - exchange.started, part, observer))
+            self._publish(_record(form, exchange, status, ending.finished - exchange.started, part, observer))
         exchange.commits = ()  # they lead back to the exchange
 
 
@@ -131,44 +142,43 @@ def _look_at(exchange: Exchange, content: bytes, response: Response) -> AnswerOb
     return observer
 
 
-def _event(
+def _record(
     form: McpForm,
     exchange: Exchange,
     status: int | None,
     elapsed: float,
     part: EventPart,
     observer: AnswerObserver | None,
-) -> McpEvent:
+) -> Record:
     token = exchange.find(OAuth2Context)
     mcp = exchange.find(McpContext)
-    message = mcp.message if mcp else None
-    key = mcp.key if mcp else None
-    param = None
-    if key is not None and key.names:
-        param = key.names[0] if len(key.names) == 1 else " ".join(key.names)
-        if len(param) > MAX_TEXT:
-            param = cut(param)
+    error_code = server_info = session = None
+    if observer is not None:
+        error_code, server_info = observer.error_code, observer.server_info
+    if mcp is None:
+        told = tell_message(None, None, None, None, None, server_info)
+    else:
+        message, key = mcp.message, mcp.key
+        method, param = (None, None) if key is None else (key.method, _name_acted_on(key.names))
+        session = message.session
+        told = tell_message(message.type, method, param, message.version, mcp.client_info, server_info)
     permitted, reason = (True, None) if part is DECISION else _judge(exchange, status)
-    return McpEvent(
-        form,
-        exchange.transaction_id,
-        exchange.arrived,
-        exchange.peer.remote_port,
-        token.subject if token else NOBODY,
-        message.type if message else None,
-        key.method if key else None,
-        param,
-        message.version if message else None,
-        message.session if message else None,
-        permitted,
+    return form.fill(
+        exchange,
+        NOBODY if token is None else token.subject,
+        told,
+        tell_decision(permitted, reason, error_code, session),
         status,
         elapsed,
-        reason,
-        observer.error_code if observer else None,
-        mcp.client_info if mcp else None,
-        observer.server_info if observer else None,
-        part,
+        part=part,
     )
+
+
+def _name_acted_on(names: tuple[str, ...]) -> str | None:
+    if not names:
+        return None
+    name = names[0] if len(names) == 1 else " ".join(names)
+    return name if len(name) <= MAX_TEXT else cut(name)
 
 
 class _WithoutRecording:

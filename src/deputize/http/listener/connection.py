@@ -334,9 +334,8 @@ class Connection(AnswerFlow):
         """Answer without a handler, once that is recorded, and close."""
         listener = self._listener
         self._closing = True
-        listener.records.unheard(
-            Unheard(self._peer, listener.transaction_ids.new(), refused.status, str(refused), None)
-        )
+        transaction_id, now = listener.transaction_ids.new(), listener.clock.now()
+        listener.records.unheard(Unheard(self._peer, transaction_id, refused.status, str(refused), now, None))
         head = response_head("GET", Response(refused.status), listener.date, b"Content-Length: 0", close=True)
 
         def leave() -> None:

@@ -22,6 +22,8 @@ class Unheard(NamedTuple):
     transaction_id: str
     status: int
     reason: str
+    arrived: float
+    """When, in seconds since the epoch."""
     request: Request | None
     """`None` when it could not be parsed."""
 
@@ -79,7 +81,12 @@ class Shared:
         """Answer 503 for the handler while the gate has no room."""
         self.records.unheard(
             Unheard(
-                exchange.peer, exchange.transaction_id, 503, "too many exchanges at once", exchange.request
+                exchange.peer,
+                exchange.transaction_id,
+                503,
+                "too many exchanges at once",
+                exchange.arrived,
+                exchange.request,
             )
         )
         return Response(503, Headers([(b"Retry-After", b"1")]))

@@ -22,7 +22,7 @@ from deputize.http.plans import Plan
 from deputize.kernel import families
 from deputize.kernel.errors import ConfigurationError
 from support.audit_events import MCP
-from support.gateway import FixedClock, built, exchange_for, instance_for
+from support.gateway import built, exchange_for, instance_for
 from support.oauth_filters import CLAIMS, oauth_heap
 
 
@@ -57,7 +57,7 @@ def service_of(tmp_path, *handlers, key="eventHandlers", **more):
 @pytest.mark.parametrize("key", ["eventHandlers", "event-handlers"])
 async def test_the_use_cases_service_writes_two_files(tmp_path, key):
     service, heap = service_of(tmp_path, handler(logDirectory=str(tmp_path / "audit")), key=key)
-    service.publisher("mcp")(MCP)
+    service.publisher("mcp")(MCP.record())
     await heap.deployment.close()
     assert sorted(path.name for path in (tmp_path / "audit").iterdir()) == [
         "access.audit.json",
@@ -83,7 +83,7 @@ async def test_full_files_are_set_aside_and_few_are_kept(tmp_path):
     }
     for _ in range(5):
         service, heap = service_of(tmp_path, handler(logDirectory="audit", topics=["mcp"], **settings))
-        service.publisher("mcp")(MCP)
+        service.publisher("mcp")(MCP.record())
         await heap.deployment.close()
         assert heap.deployment.warnings == []
     assert [len(path.read_bytes().splitlines()) for path in (tmp_path / "audit").iterdir()] == [1, 1, 1]
@@ -239,15 +239,15 @@ async def test_strictness_that_nobody_can_keep_is_an_error(tmp_path, handlers, c
 async def test_what_the_listener_answers_itself_is_recorded_by_the_first_that_takes_it(tmp_path):
     heap = oauth_heap(instance=instance_for(tmp_path))
     services = heap.registry.audit_services
-    record = unheard_audit(services, FixedClock())
+    record = unheard_audit(services)
     peer = exchange_for().peer
-    record(Unheard(peer, "tx-0", 400, "nobody takes it", None))
+    record(Unheard(peer, "tx-0", 400, "nobody takes it", 1.0, None))
     for name, topics in (("a", ["mcp"]), ("b", ["access"]), ("c", ["access"])):
         config = {"eventHandlers": [handler(logDirectory=name, topics=topics)]}
         built(AuditPublisher, {"type": "AuditService", "config": config}, heap)
     busy = exchange_for("/x?token=s3cret", headers=[("Host", "h"), ("Cookie", "s3cret")]).request
-    record(Unheard(peer, "tx-1", 408, "the head did not come", None))
-    record(Unheard(peer, "tx-2", 503, "too many", busy))
+    record(Unheard(peer, "tx-1", 408, "the head did not come", 1.0, None))
+    record(Unheard(peer, "tx-2", 503, "too many", 1.0, busy))
     await heap.deployment.close()
     assert services == []
     text = (tmp_path / "b/access.audit.json").read_text()
@@ -316,8 +316,8 @@ def offer(monkeypatch, value):
 def test_an_event_handler_of_another_package_takes_records_like_our_own(monkeypatch, tmp_path):
     offer(monkeypatch, "strangers:Keeping")
     service, _ = service_of(tmp_path, handler("com.example.KeepingEventHandler", topics=["mcp"]))
-    service.publisher("mcp")(MCP)
-    assert service.sinks[0].kept == [MCP]
+    service.publisher("mcp")(MCP.record())
+    assert service.sinks[0].kept == [MCP.record()]
     with pytest.raises(ConfigurationError, match=r"did you mean com\.example\.KeepingEventHandler"):
         service_of(tmp_path, handler("com.example.KeepingEventHandlr"))
 

@@ -49,6 +49,24 @@ def guarded(upstream, tokens=None):
     return Chain(filters, upstream), kept
 
 
+def told(kept):
+    return [from_json(record.text) for record in kept]
+
+
+def parts(kept):
+    """The part of an exchange that each record tells, whether it was permitted, and the status."""
+    found = []
+    for each in told(kept):
+        answer = each["response"]
+        if each["eventName"].endswith("-OUTCOME"):
+            part = EventPart.OUTCOME
+        else:
+            part = EventPart.DECISION if answer is None else EventPart.WHOLE
+        status = None if answer is None else int(answer["statusCode"])
+        found.append((part, each["decision"] == "PERMIT", status))
+    return found
+
+
 async def recorded(exchange, upstream=None, tokens=None):
     *_, record = await all_recorded(exchange, upstream, tokens)
     return record
@@ -64,7 +82,7 @@ async def all_recorded(exchange, upstream=None, tokens=None):
         pass
     for ending in exchange.endings:
         ending(exchange, Ending(response, 0, complete=True, finished=exchange.started + 0.25))
-    return [from_json(event.json()) for event in kept]
+    return told(kept)
 
 
 def streamed(*chunks, content_type=b"application/json"):
@@ -193,7 +211,7 @@ async def test_each_of_several_audits_of_a_chain_records_all(answer):
         pass
     for ending in exchange.endings:
         ending(exchange, Ending(response, 0, complete=True, finished=1.0))
-    assert [event.error_code for event in kept] == [event.error_code for event in others] == [-32602]
+    assert [each["errorCode"] for each in (*told(kept), *told(others))] == [-32602, -32602]
 
 
 async def test_a_long_answer_passes_unobserved():
@@ -227,7 +245,8 @@ async def test_a_stream_opening_is_recorded_when_it_begins():
     exchange = exchange_for("/mcp", headers=[BEARER, ("Accept", "text/event-stream"), LEGACY_VERSION])
     chain, kept = guarded(streamed(b": ping\n\n", content_type=b"text/event-stream"))
     response = await ask(chain, exchange)
-    assert [(event.message_type, event.status) for event in kept] == [("MCP_SSE_OPENING_REQUEST", 200)]
+    assert [each["client"]["messageType"] for each in told(kept)] == ["MCP_SSE_OPENING_REQUEST"]
+    assert parts(kept) == [(EventPart.WHOLE, True, 200)]
     for ending in exchange.endings:
         ending(exchange, Ending(response, 0, complete=True, finished=1.0))
     assert len(kept) == 1
@@ -244,15 +263,12 @@ async def test_the_decision_on_a_streamed_answer_is_recorded_when_it_begins(mess
     exchange = posting(legacy_call(), BEARER, LEGACY_VERSION)
     chain, kept = guarded(streamed(b"data: " + message + b"\n\n", content_type=EVENTS))
     response = await ask(chain, exchange)
-    assert [(event.permitted, event.status, event.param, event.part) for event in kept] == [
-        (True, 200, "forecast_daily", EventPart.WHOLE)
-    ]
+    assert [each["client"]["param"] for each in told(kept)] == ["forecast_daily"]
+    assert parts(kept) == [(EventPart.WHOLE, True, 200)]
     async for _ in response.body:
         pass
     exchange.endings[0](exchange, Ending(response, 0, complete=True, finished=1.0))
-    assert [(event.part, event.permitted) for event in kept[1:]] == (
-        [(EventPart.OUTCOME, True)] if news else []
-    )
+    assert parts(kept[1:]) == ([(EventPart.OUTCOME, True, 200)] if news else [])
 
 
 async def test_a_stream_that_breaks_off_says_so_at_its_end():
@@ -260,7 +276,7 @@ async def test_a_stream_that_breaks_off_says_so_at_its_end():
     chain, kept = guarded(streamed(b"data: 1\n\n", content_type=EVENTS))
     response = await ask(chain, exchange)
     exchange.endings[0](exchange, Ending(response, 0, complete=False, finished=1.0))
-    assert [event.part for event in kept] == [EventPart.WHOLE, EventPart.OUTCOME]
+    assert [part for part, _, _ in parts(kept)] == [EventPart.WHOLE, EventPart.OUTCOME]
 
 
 @pytest.mark.parametrize(("reached", "decision"), [("tokens", None), ("upstream", "PERMIT")])
@@ -286,7 +302,7 @@ async def test_a_client_that_leaves_early_is_not_denied(reached, decision):
     answering.cancel()
     await asyncio.gather(answering, return_exceptions=True)
     exchange.endings[0](exchange, Ending(None, 0, complete=False, finished=1.0))
-    (record,) = (from_json(event.json()) for event in kept)
+    (record,) = told(kept)
     assert (record["decision"], record["response"]["statusCode"], record["tool"]) == (
         decision,
         None,
@@ -329,15 +345,15 @@ class Journal:
         self.kept = []
         self.trouble = None
 
-    async def commit(self, event):
+    async def commit(self, record):
         if isinstance(self.trouble, NotKept):
             raise self.trouble
-        self.kept.append(event)
+        self.kept.append(record)
         if self.trouble:
             raise self.trouble
 
     def parts(self):
-        return [(event.part, event.permitted, event.status) for event in self.kept]
+        return parts(self.kept)
 
 
 def strictly_guarded(upstream):
@@ -389,7 +405,7 @@ async def test_what_cannot_be_recorded_strictly_does_not_go_up(trouble, records)
     assert (response.status, response.headers.get("retry-after")) == (503, "1")
     assert from_json(response.body.buffered)["id"] == 1
     assert journal.parts() == records
-    assert journal.kept[-1].reason == "unrecorded: its record could not be brought onto the disk"
+    assert told(journal.kept)[-1]["reason"] == "unrecorded: its record could not be brought onto the disk"
 
 
 @pytest.mark.parametrize("headers", [[BEARER, LEGACY_VERSION], [LEGACY_VERSION]])
@@ -555,4 +571,4 @@ async def test_an_answer_in_pieces_is_looked_at_though_one_with_the_same_head_wa
             pass
         for ending in exchange.endings:
             ending(exchange, Ending(response, 0, complete=True, finished=1.0))
-    assert [event.error_code for event in kept] == [None, -32602]
+    assert [each["errorCode"] for each in told(kept)] == [None, -32602]
