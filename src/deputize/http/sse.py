@@ -1,5 +1,7 @@
 """Reads server-sent events while they pass to the client (HTML Living Standard section 9.2.6)."""
 
+import re
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from deputize.http.messages import Headers
@@ -8,6 +10,9 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _RETURN = ord("\r")
 _BLANK_LINES = (b"\n\n", b"\n\r\n", b"\r\r\n")
 """A line end and an empty line: here one event ends. After a carriage return its line feed may follow."""
+
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+_EVENT_END = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
 
 
 def is_event_stream(headers: Headers) -> bool:
@@ -141,3 +146,87 @@ class Boundary:
     def reached(self) -> bool:
         """Whether the stream is between two events: the last line is complete and empty."""
         return self._tail.endswith(_BLANK_LINES)
+
+
+class EventRewriter:
+    """Puts other data in the place of that of events, and passes everything else on unchanged.
+
+    An event leaves when it is complete. What is known of one longer than `limit` bytes is only that it is.
+    """
+
+    __slots__ = ("_is_too_long", "_kept", "_limit", "_rewrite", "_searched")
+
+    def __init__(self, rewrite: Callable[[bytes | None], bytes | None], limit: int) -> None:
+        """`rewrite` gets the data of an event, or `None` for one that is too long.
+
+        It returns the same object to leave the event as it is, other data of one line, or `None` to drop it.
+        """
+        self._rewrite = rewrite
+        self._limit = limit
+        self._kept = bytearray()
+        self._searched = 0
+        self._is_too_long = False
+
+    def feed(self, piece: bytes) -> bytes:
+        """Return what `piece` completes, which may be nothing."""
+        kept = self._kept
+        kept += piece
+        written: list[bytes] = []
+        begin = 0
+        while end := _EVENT_END.search(kept, max(begin, self._searched)):
+            written.append(self._write(bytes(kept[begin : end.end()])))
+            begin = self._searched = end.end()
+        del kept[:begin]
+        if len(kept) > self._limit:
+            self._is_too_long = True
+            del kept[:-3]
+        self._searched = max(len(kept) - 3, 0)
+        return b"".join(written)
+
+    def end(self) -> bytes:
+        """Return what is left when the stream ends: an event without an empty line, as some take it."""
+        rest = bytes(self._kept)
+        self._kept.clear()
+        return self._write(rest + b"\n\n").removesuffix(b"\n\n") if rest else b""
+
+    def _write(self, event: bytes) -> bytes:
+        if self._is_too_long or len(event) > self._limit:
+            self._is_too_long = False
+            data, written = None, self._rewrite(None)
+        else:
+            found = EventReader(self._limit).feed(event)
+            if not found:
+                return event
+            data = found[0].data
+            written = self._rewrite(data)
+        if written is data and data is not None:
+            return event
+        if written is None:
+            return b""
+        lines = [] if data is None else _LINE_END.split(event.removeprefix(_BYTE_ORDER_MARK))
+        others = [line + b"\n" for line in lines if line and line.partition(b":")[0] != b"data"]
+        return b"".join([*others, b"data: ", written, b"\n\n"])
+
+
+class RewrittenChunks(AsyncIterator[bytes]):
+    """The chunks of an event stream, through a rewriter."""
+
+    __slots__ = ("_chunks", "_has_ended", "_rewriter")
+
+    def __init__(self, chunks: AsyncIterator[bytes], rewriter: EventRewriter) -> None:
+        """Take the chunks as the server sent them."""
+        self._chunks = chunks
+        self._rewriter = rewriter
+        self._has_ended = False
+
+    async def __anext__(self) -> bytes:
+        """The next chunk in which something is complete."""
+        while not self._has_ended:
+            try:
+                written = self._rewriter.feed(await anext(self._chunks))
+            except StopAsyncIteration:
+                self._has_ended = True
+                written = self._rewriter.end()
+            if written:
+                return written
+        raise StopAsyncIteration

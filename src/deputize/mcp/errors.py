@@ -98,6 +98,11 @@ def bad_origin() -> Rejection:
     return Rejection(403, INVALID_REQUEST, "Invalid request: origin not allowed")
 
 
+def not_permitted() -> Rejection:
+    """The token does not permit the operation; what would, if anything, the challenge beside it says."""
+    return Rejection(403, INVALID_REQUEST, "Invalid request: not permitted with this token")
+
+
 def unknown_session() -> Rejection:
     """No such session, or another's: a client cannot tell, and begins anew by `initialize` in either case."""
     return Rejection(404, INVALID_REQUEST, "Invalid request: session not found")

@@ -1,6 +1,6 @@
 import pytest
 
-from deputize.http.sse import EventReader, SseEvent
+from deputize.http.sse import EventReader, EventRewriter, RewrittenChunks, SseEvent
 
 
 @pytest.mark.parametrize(
@@ -66,3 +66,31 @@ def test_a_byte_order_mark_after_what_was_passed_over_is_no_first_one():
     reader = EventReader()
     assert reader.pass_over(b"data: a\n\n")
     assert reader.feed(b"\xef\xbb\xbfdata: b\n\n") == []
+
+
+def test_an_event_is_rewritten_once_it_is_complete():
+    rewriter = EventRewriter(lambda data: data.upper().replace(b"\n", b" "), 100)
+    assert rewriter.feed(b"id: 7\r\ndata: a\r\n") == b""
+    assert rewriter.feed(b": said\r\n\r") == b"id: 7\n: said\ndata: A\n\n"
+    assert rewriter.feed(b"\ndata: b\ndata: c\n\ndata: d") == b"data: B C\n\n"
+    assert rewriter.end() == b"data: D"
+
+
+def test_of_an_event_that_is_too_long_nothing_is_passed_on_or_held():
+    told = []
+    rewriter = EventRewriter(lambda data: told.append(data) or b"{}", 100)
+    passed = b"".join(rewriter.feed(b"data: secret\n") for _ in range(100))
+    assert passed == b""
+    assert rewriter.feed(b"data: a\n\ndata: b\n\n") == b"data: {}\n\ndata: {}\n\n"
+    assert told == [None, b"b"]
+    assert rewriter.feed(b"data: " + b"x" * 200 + b"\n\n") == b"data: {}\n\n"
+    assert told[-1] is None
+
+
+async def test_chunks_in_which_nothing_is_complete_are_waited_out():
+    async def pieces():
+        for piece in (b"data: a", b"\n", b"\n", b"data: b\n\n", b"data: c"):
+            yield piece
+
+    chunks = RewrittenChunks(pieces(), EventRewriter(lambda data: data, 100))
+    assert [each async for each in chunks] == [b"data: a\n\n", b"data: b\n\n", b"data: c"]

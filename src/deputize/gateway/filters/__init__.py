@@ -13,6 +13,7 @@ from deputize.gateway.filters.header import HeaderFilter
 from deputize.gateway.filters.http_basic_authentication_client import HttpBasicAuthenticationClientFilter
 from deputize.gateway.filters.mcp_audit import McpAuditFilter
 from deputize.gateway.filters.mcp_protection import McpProtectionFilter
+from deputize.gateway.filters.mcp_tool_authorization import McpToolAuthorizationFilter
 from deputize.gateway.filters.mcp_validation import McpValidationFilter
 from deputize.gateway.filters.oauth2_resource_server import OAuth2ResourceServerFilter
 from deputize.gateway.filters.oauth2_token_exchange import OAuth2TokenExchangeFilter
@@ -26,6 +27,7 @@ FILTERS: tuple[HeapType, ...] = (
     McpAuditFilter,
     McpProtectionFilter,
     McpValidationFilter,
+    McpToolAuthorizationFilter,
     OAuth2ResourceServerFilter,
     OAuth2TokenExchangeFilter,
     ClientCredentialsOAuth2ClientFilter,
