@@ -26,6 +26,7 @@ from deputize.expressions.functions.function import Function
 from deputize.expressions.functions.gateway import GATEWAY_FUNCTIONS
 from deputize.expressions.functions.mapping import MAPPING_FUNCTIONS
 from deputize.expressions.gateway import Template
+from deputize.expressions.patterns import Pattern
 from deputize.gateway import catalogue
 from deputize.gateway.audit import AUDIT_OBJECTS
 from deputize.gateway.audit.event_handlers import EVENT_HANDLERS
@@ -33,6 +34,7 @@ from deputize.gateway.config.file_settings import AdminSettings, GatewaySettings
 from deputize.gateway.config.settings import Settings
 from deputize.gateway.decorators import DECORATORS
 from deputize.gateway.filters import FILTERS
+from deputize.gateway.filters.allow_only import AddressRange, PortRange
 from deputize.gateway.handlers import HANDLERS
 from deputize.gateway.resolvers import RESOLVERS
 from deputize.gateway.secrets import SECRET_OBJECTS
@@ -102,6 +104,9 @@ NAMED: Mapping[Any, str] = {
     float: "number",
     bool: "`true` or `false`",
     Template: "runtime expression",
+    Pattern: "regular expression",
+    AddressRange: "address, network or range",
+    PortRange: "port or range",
     Any: "anything",
 }
 OBJECTS_INTRODUCTION = """\

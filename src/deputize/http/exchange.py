@@ -129,6 +129,13 @@ class Head:
         copy.repeatable = self.repeatable
         return copy
 
+    def with_method(self, method: str) -> "Head":
+        """Return this head with another method."""
+        changed = self._copy()
+        changed.method = method
+        changed.repeatable = False
+        return changed
+
     def with_target(self, target: Target) -> "Head":
         """Return this head with another target."""
         changed = self._copy()

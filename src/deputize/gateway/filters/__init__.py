@@ -1,5 +1,7 @@
 """Filters, in the order a reader wants; each is one file."""
 
+from deputize.gateway.filters.allow_only import AllowOnlyFilter
+from deputize.gateway.filters.chain_of_filters import ChainOfFilters
 from deputize.gateway.filters.client_credentials_oauth2_client import ClientCredentialsOAuth2ClientFilter
 from deputize.gateway.filters.client_secret_authentication import (
     ClientSecretBasicAuthenticationFilter,
@@ -11,12 +13,14 @@ from deputize.gateway.filters.cors import CorsFilter
 from deputize.gateway.filters.forwarded_request import ForwardedRequestFilter
 from deputize.gateway.filters.header import HeaderFilter
 from deputize.gateway.filters.http_basic_authentication_client import HttpBasicAuthenticationClientFilter
+from deputize.gateway.filters.location_header import LocationHeaderFilter
 from deputize.gateway.filters.mcp_audit import McpAuditFilter
 from deputize.gateway.filters.mcp_protection import McpProtectionFilter
 from deputize.gateway.filters.mcp_tool_authorization import McpToolAuthorizationFilter
 from deputize.gateway.filters.mcp_validation import McpValidationFilter
 from deputize.gateway.filters.oauth2_resource_server import OAuth2ResourceServerFilter
 from deputize.gateway.filters.oauth2_token_exchange import OAuth2TokenExchangeFilter
+from deputize.gateway.filters.static_request import StaticRequestFilter
 from deputize.gateway.filters.switch import SwitchFilter
 from deputize.gateway.filters.throttling import ThrottlingFilter
 from deputize.gateway.filters.transaction_id_outbound import TransactionIdOutboundFilter
@@ -33,10 +37,14 @@ FILTERS: tuple[HeapType, ...] = (
     ClientCredentialsOAuth2ClientFilter,
     UriPathRewriteFilter,
     HeaderFilter,
+    LocationHeaderFilter,
+    StaticRequestFilter,
     ForwardedRequestFilter,
     ConditionEnforcementFilter,
     ConditionalFilter,
     SwitchFilter,
+    ChainOfFilters,
+    AllowOnlyFilter,
     ThrottlingFilter,
     CorsFilter,
     HttpBasicAuthenticationClientFilter,

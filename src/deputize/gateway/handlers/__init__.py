@@ -2,6 +2,7 @@
 
 from deputize.gateway.handlers.chain import Chain
 from deputize.gateway.handlers.client import ClientHandler
+from deputize.gateway.handlers.delegate import Delegate
 from deputize.gateway.handlers.dispatch import DispatchHandler
 from deputize.gateway.handlers.reverse_proxy import ReverseProxyHandler
 from deputize.gateway.handlers.router import Router
@@ -17,4 +18,5 @@ HANDLERS: tuple[HeapType, ...] = (
     DispatchHandler,
     SequenceHandler,
     StaticResponseHandler,
+    Delegate,
 )

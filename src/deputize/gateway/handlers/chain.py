@@ -1,13 +1,12 @@
 """`Chain`: filters in order, then a handler (gateway-config reference 5.1)."""
 
 from collections.abc import Iterable
-from functools import partial
 from typing import Self
 
 from deputize.gateway.config.settings import OneOrMore, Reference, Settings
+from deputize.gateway.exchange.chaining import link
 from deputize.gateway.loading.context import BuildContext
-from deputize.http.exchange import Head
-from deputize.http.plans import CallFilter, CallHandler, Filter, Handler, Plan, Prepare, as_filter, as_handler
+from deputize.http.plans import CallFilter, CallHandler, Filter, Handler, as_filter, as_handler
 from deputize.kernel.errors import Faults
 
 
@@ -25,11 +24,8 @@ class Chain:
         """Answers what the last filter passes on."""
 
     def __init__(self, filters: Iterable[Filter | CallFilter], handler: Handler | CallHandler) -> None:
-        """Link them by closures."""
-        link = _link(as_handler(handler).plan)
-        for each in reversed(list(filters)):
-            link = _link(partial(as_filter(each).prepare, next=link))
-        self.plan = link
+        """Link them."""
+        self.plan = link(map(as_filter, filters), as_handler(handler).plan)
 
     @classmethod
     def build(cls, config: Config, context: BuildContext) -> Self:
@@ -43,13 +39,3 @@ class Chain:
         if faults.found or handler is None:
             raise faults.error()
         return cls(filter(None, filters), handler)
-
-
-def _link(prepare: Prepare) -> Prepare:
-    def link(head: Head) -> Plan:
-        try:
-            return prepare(head.for_all())
-        except Exception as error:  # noqa: BLE001 - the steps of the filters before it run all the same
-            return Plan.failing(head, error)
-
-    return link
