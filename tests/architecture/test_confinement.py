@@ -24,6 +24,7 @@ CONFINED = {
     "regex": ("expressions",),
     "yaml": ("authority/environment_file",),
     "click": ("cli",),
+    "cedarpy": ("gateway/policies",),
     "pydantic_core": (
         "kernel/strict_json.py",
         "mcp/shapes.py",
