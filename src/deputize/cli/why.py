@@ -31,7 +31,7 @@ _MAX_LINE: Final = 256 * 1024
 @click.command("why")
 @ENVIRONMENT
 @DATA
-@click.option("--record", "record_id", metavar="ID", help="Correlation id of the refusal, or a record's id.")
+@click.option("--record", "record_id", metavar="ID", help="Correlation ID of the refusal, or a record's id.")
 @click.option("--agent", default="", help="Or ask yourself: the agent, by name or id,")
 @click.option("--resource", default="", help="the resource, by name, id or audience,")
 @click.option("--user", default="", help="the user, by name or id; without one a token of the agent's own,")
@@ -90,7 +90,7 @@ def why(  # noqa: PLR0913, PLR0917 - one parameter an option
 
 
 def find_record(file: Path, record_id: str) -> JsonObject:
-    """Find the last record of this transaction, in the file or in those that were set aside before it.
+    """Find the last record with this correlation ID, in the file or in those that were set aside before it.
 
     Raises `click.ClickException`.
     """

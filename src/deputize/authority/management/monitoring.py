@@ -48,11 +48,11 @@ class AgentActivityFilters(PageOf):
     tool: _Word | None = None
     """The tool, prompt, resource or task that an MCP message names."""
     transaction_id: _Word | None = None
-    """Under which authority or gateway logged it."""
+    """The correlation ID, under which authority or gateway logged it."""
     jti: _Word | None = None
     """Of the token that it is about."""
     text: _Word | None = None
-    """How the name of the tool, the event's name or the transaction's id begins."""
+    """How the name of the tool, the event's name or the correlation ID begins."""
 
 
 class ActivityFilters(AgentActivityFilters):
@@ -92,9 +92,9 @@ class ActivityDocument(BaseModel):
     jti: str | None
     """Of the token that it is about."""
     transaction_id: str
-    """Under which authority or gateway logged it."""
+    """The correlation ID, under which authority or gateway logged it."""
     caller_transaction_id: str | None
-    """The transaction at a gateway in which the authority was asked; the gateway's word."""
+    """The correlation ID at the gateway that asked the authority; the gateway's word."""
     record: dict[str, Any]
     """The record itself."""
 
@@ -200,7 +200,7 @@ async def get_activity(call: Call, environment: EnvironmentId, object_id: Object
 
 
 async def follow_activity(call: Call, environment: EnvironmentId, object_id: ObjectId) -> Response:
-    """Answer with what belongs to the same transaction."""
+    """Answer with what belongs together."""
     found = await _find(call, environment, object_id)
     items = await call.services.activities.follow(environment, found)
     return JsonAnswer({"items": [_activity_document(each) for each in items]})
@@ -287,7 +287,7 @@ _OF_ACTIVITIES: Final[tuple[Operation, ...]] = (
         follow_activity,
         Described(
             "followActivity",
-            "What belongs to the same transaction at authority and gateway, the oldest first.",
+            "What belongs together at authority and gateway, by correlation ID and tokens, the oldest first.",
             "TransactionDocument",
             READERS,
         ),

@@ -103,7 +103,7 @@ async def test_each_filter_finds_what_it_says(console, record):
         assert await found(outcome="refused") == [2]
         assert "scope missing" in browser.response.text
         assert await found(source="authority") == [3]
-        assert await found(transaction="transaction-1") == [1]
+        assert await found(correlation_id="transaction-1") == [1]
         assert await found(search="tool-") == [2, 1]
         assert await found(search="token") == [3]
         assert await found(search="transaction-3") == [3]
@@ -200,7 +200,7 @@ async def test_records_of_another_environment_are_none_of_this_one(console, reco
     mine = await record(2, transaction_id="transaction-9")
     administrator = await console.authority.store.users.find_user(console.home, "administrator")
     async with console.signed_on() as browser:
-        for path in ("audit", "audit?search=tool-", "audit?transaction=transaction-9", f"audit/{mine.id}"):
+        for path in ("audit", "audit?search=tool-", "audit?correlation_id=transaction-9", f"audit/{mine.id}"):
             page = (await browser.get(f"{console.path}/{path}")).text
             assert "tool-2" in page
             assert "tool-elsewhere" not in page
@@ -313,3 +313,22 @@ async def test_a_changes_record_shows_what_was_and_what_is(console):
     assert ("token_lifetime", "<pre>1 hour</pre>", "<pre>17 minutes</pre>") in rows
     assert ("description", f"<pre>{before}</pre>", "<pre>For &lt;b&gt;all&lt;/b&gt;</pre>") in rows
     assert "administrator changed resource" in in_words(shown)
+
+
+UNKNOWN_URI = (
+    "/{environment}/as/authorize?response_type=code&client_id={agent}&redirect_uri=https%3A%2F%2Fno.example"
+)
+
+
+@pytest.mark.parametrize("typed", ["{}", " {} ", "(Correlation ID: {})", "Correlation ID {}"])
+async def test_the_id_on_an_error_page_finds_its_record_wherever_it_is_typed(console, record, typed):
+    async with console.signed_on() as browser:
+        address = UNKNOWN_URI.format(environment=console.environment, agent=record.agents["MCP Tutorial"])
+        refused = await browser.client.get(address)
+        shown = re.search(r"Correlation ID <code>(.*?)</code>", refused.text)[1]
+        wanted = quote(typed.format(shown))
+        for place in ("audit?search=", "audit?correlation_id=", "search?search=", "why?activity="):
+            page = (await browser.get(f"{console.path}/{place}{wanted}")).text
+            found = set(re.findall(rf'href="({console.path}/audit/[0-9a-f-]+)"', page))
+            assert len(found) == 1, place
+            assert shown in (await browser.get(found.pop())).text

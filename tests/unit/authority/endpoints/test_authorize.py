@@ -23,7 +23,7 @@ async def test_what_must_not_be_sent_anywhere_is_shown(authority, browser, chang
     assert response.status_code == 400
     assert said in unescape(response.text)
     assert 'role="alert"' in response.text
-    assert "Reference <code>" in response.text
+    assert "Correlation ID <code>" in response.text
     assert "The program that sent you here did not ask in a way that this site accepts." in response.text
     assert "Go back to the program you came from and start again." in response.text
 

@@ -15,6 +15,7 @@ from deputize.authority.activities.search import MAX_LIMIT
 from deputize.authority.administration import NoSuchObject
 from deputize.authority.console.call import ConsoleCall
 from deputize.authority.console.change_words import CHANGED, list_changes, summarize_change
+from deputize.authority.console.correlation_ids import read_correlation_id
 from deputize.authority.console.section import ConsolePage, ConsoleSection
 from deputize.authority.storage.activities import Activity, ActivityQuery
 
@@ -135,9 +136,10 @@ async def read_search(call: ConsoleCall) -> Search:
     """Read what is asked for: names or ids of agent and user, and instants in the reader's zone."""
     asked: dict[str, Any] = {"cursor": call.query("cursor") or None}
     problems: dict[str, str] = {}
-    for name, member in (("search", "text"), ("tool", "tool"), ("resource", "resource_id")):
+    for name, member in (("tool", "tool"), ("resource", "resource_id")):
         asked[member] = call.query(name).strip() or None
-    asked["transaction_id"] = call.query("transaction").strip() or None
+    asked["text"] = read_correlation_id(call.query("search")) or None
+    asked["transaction_id"] = read_correlation_id(call.query("correlation_id")) or None
     for name, allowed in (("source", _SOURCES), ("outcome", _OUTCOMES)):
         asked[name] = call.query(name) if call.query(name) in allowed else None
     if agent := call.query("agent").strip():

@@ -1,4 +1,7 @@
-"""The search in the frame: what there is in an environment under a name or an id, whatever its kind."""
+"""The search in the frame: what there is in an environment under a name or an id, whatever its kind.
+
+A correlation ID leads to its record.
+"""
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple
@@ -8,6 +11,8 @@ from starlette.responses import Response
 from deputize.authority.administration import ListQuery, ObjectKind, ObjectView
 from deputize.authority.administration.administrators import ROLES
 from deputize.authority.console.call import ConsoleCall
+from deputize.authority.console.correlation_ids import find_record
+from deputize.authority.console.pages.audit import describe
 from deputize.authority.console.section import ConsolePage, ConsoleSection
 
 KINDS: Final[Mapping[str, ObjectKind]] = {
@@ -38,7 +43,13 @@ async def show_results(call: ConsoleCall) -> Response:
     seen = {each.name for _, inside in call.frame["menus"] for each in inside}
     sections = [each for each in KINDS if each in seen] if wanted else []
     found = [await find_group(call, section, wanted) for section in sections]
-    return call.show("search.html", wanted=wanted, groups=[each for each in found if each.items])
+    record = await find_record(call, wanted) if "audit" in seen and wanted else None
+    return call.show(
+        "search.html",
+        wanted=wanted,
+        groups=[each for each in found if each.items],
+        records=await describe(call, [record]) if record else (),
+    )
 
 
 async def find_group(call: ConsoleCall, section: str, wanted: str) -> FoundGroup:

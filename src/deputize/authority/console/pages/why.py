@@ -11,6 +11,7 @@ from starlette.responses import Response
 from deputize.authority.administration import ListQuery, NoSuchObject
 from deputize.authority.administration.views import MAX_LIMIT
 from deputize.authority.console.call import ConsoleCall
+from deputize.authority.console.correlation_ids import find_record
 from deputize.authority.console.pages.audit import Line, describe
 from deputize.authority.console.section import ConsolePage, ConsoleSection
 from deputize.authority.storage.activities import Activity, ActivityQuery
@@ -127,7 +128,7 @@ async def read_question(call: ConsoleCall) -> AskedDecision:
 
 async def ask_record(call: ConsoleCall, activity_id: str) -> AskedDecision:
     """Ask what a record decided. Raises `NoSuchObject`, also for one that another's agent had the part in."""
-    activity = await call.services.activities.find_one(call.environment.id, activity_id)
+    activity = await find_record(call, activity_id)
     if activity is None or not await is_visible(call, activity):
         raise NoSuchObject(f"there is no record {activity_id!r}")
     [line] = await describe(call, [activity])
