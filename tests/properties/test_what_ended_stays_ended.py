@@ -22,7 +22,6 @@ from deputize.authority.app import Authority
 from deputize.authority.directory.changes import add_missing_keys, new_environment
 from deputize.authority.directory.service import open_directory
 from deputize.authority.passwords import Passwords
-from deputize.authority.seals import RefreshTokenValues
 from deputize.authority.services import Services
 from deputize.authority.storage import (
     EnvironmentRow,
@@ -229,7 +228,6 @@ class Lives(RuleBasedStateMachine):
             new_id=ids.new_id,
             new_token=ids.new_token,
             base_url="http://authority.test",
-            refresh_token_values=RefreshTokenValues(self.store.server_keys),
         )
         app = Authority(self.services)
         self.authority = RunningAuthority(

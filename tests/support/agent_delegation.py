@@ -224,7 +224,7 @@ class World:
             grants=store,
             refresh_tokens=store,
             token_states=store,
-            new_segment=self.new_segment,
+            extend=self.extend,
             derive=derive,
             one_time_ids=store,
             users=store,
@@ -232,8 +232,8 @@ class World:
             documents=FetchedDocuments(Fetcher(), SystemClock()),
         )
 
-    def new_segment(self, agent_term: str, resource_term: str) -> str:
-        return f"{agent_term}{resource_term}{next(self.ids):014d}"
+    def extend(self, lineage: Lineage, agent_term: str, resource_term: str) -> Lineage:
+        return lineage.append(f"{agent_term}{resource_term}{next(self.ids):014d}")
 
     async def ask(self, parameters: Mapping[str, str], client_id: str = AGENT_ID) -> TokenResponse:
         client = self.environment.agents[client_id]

@@ -21,7 +21,6 @@ from deputize.authority.asgi import MAX_ANSWER_SIZE
 from deputize.authority.audit import open_audit
 from deputize.authority.fetching import Fetcher
 from deputize.authority.passwords import Passwords
-from deputize.authority.seals import RefreshTokenValues
 from deputize.authority.services import Services
 from deputize.authority.storage import EnvironmentRow, Put, Store, open_store
 from deputize.http import plans
@@ -199,7 +198,6 @@ async def serving(
             new_id=ids.new_id,
             new_token=ids.new_token,
             base_url=base_url,
-            refresh_token_values=RefreshTokenValues(store.server_keys),
             audit_file=audit,
             fetcher=fetcher or Fetcher(),
         )

@@ -12,7 +12,6 @@ GRANT_TYPE = "urn:example:oauth:grant-type:minute"
 async def handle(request, ports):
     """Give an agent a token of its own, as client credentials do, that lasts for a minute."""
     target = choose_target(request.environment, request.client, request.parameters)
-    segment = ports.new_segment(request.client.term, target.resource.term)
     issue = Issue(
         environment=request.environment,
         client=request.client,
@@ -21,7 +20,7 @@ async def handle(request, ports):
         grant_type=GRANT_TYPE,
         now=request.now,
         expires_at=int(request.now) + 60,
-        lineage=Lineage(None, (segment,)),
+        lineage=ports.extend(Lineage(None), request.client.term, target.resource.term),
         requested_scope=request.parameters.get("scope"),
     )
     return response_of(issue_access_token(issue))

@@ -10,13 +10,16 @@ import json
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from functools import partial
-from typing import TypeAlias
+from typing import Generic, TypeAlias, TypeVar
 
-from deputize.oauth.dpop import ProofNonces
+from deputize.kernel.ids import new_segment
+from deputize.oauth.lineage import SEAL_LENGTH, Lineage
 from deputize.oauth.ports import ServerKeys
 
+MadeT = TypeVar("MadeT")
 Derive: TypeAlias = Callable[[str, int], str]
 """Takes the id of a grant and a generation; returns the refresh token value."""
+SealLineage: TypeAlias = Callable[[Lineage], str]
 
 
 async def seal(server_keys: ServerKeys, environment_id: str, purpose: str, *parts: str) -> str:
@@ -29,36 +32,44 @@ async def seal(server_keys: ServerKeys, environment_id: str, purpose: str, *part
     return _mac(key, json.dumps([purpose, *parts]))
 
 
-class RefreshTokenValues:
-    """Derives refresh token values with one key an environment, read from the store once."""
+class PerEnvironment(Generic[MadeT]):
+    """What is made of one key an environment, which is read from the store once."""
 
-    def __init__(self, server_keys: ServerKeys) -> None:
+    def __init__(self, server_keys: ServerKeys, purpose: str, make: Callable[[bytes], MadeT]) -> None:
+        """`purpose` names the key, so that none serves for two things."""
         self._server_keys = server_keys
-        self._by_environment: dict[str, Derive] = {}
+        self._purpose = purpose
+        self._make = make
+        self._made: dict[str, MadeT] = {}
 
-    async def of(self, environment_id: str) -> Derive:
-        """Return the derivation of that environment."""
-        derive = self._by_environment.get(environment_id)
-        if derive is None:
-            key = await self._server_keys.server_key(environment_id, "refresh-token")
-            derive = self._by_environment[environment_id] = partial(derive_refresh_token, key)
-        return derive
+    async def of(self, environment_id: str) -> MadeT:
+        """Return that of the environment."""
+        made = self._made.get(environment_id)
+        if made is None:
+            key = await self._server_keys.server_key(environment_id, self._purpose)
+            made = self._made[environment_id] = self._make(key)
+        return made
 
 
-class NoncesOfEnvironments:
-    """Makes the nonces for proofs of possession with one key an environment, read from the store once."""
+def refresh_token_values(server_keys: ServerKeys) -> PerEnvironment[Derive]:
+    """Return what derives refresh token values."""
+    return PerEnvironment(server_keys, "refresh-token", lambda key: partial(derive_refresh_token, key))
 
-    def __init__(self, server_keys: ServerKeys) -> None:
-        self._server_keys = server_keys
-        self._by_environment: dict[str, ProofNonces] = {}
 
-    async def of(self, environment_id: str) -> ProofNonces:
-        """Return the nonces of that environment."""
-        nonces = self._by_environment.get(environment_id)
-        if nonces is None:
-            key = await self._server_keys.server_key(environment_id, "dpop-nonce")
-            nonces = self._by_environment[environment_id] = ProofNonces(key)
-        return nonces
+def lineage_seals(server_keys: ServerKeys) -> PerEnvironment[SealLineage]:
+    """Return what computes the seal at the end of a `jti`."""
+    return PerEnvironment(server_keys, "jti", lambda key: partial(seal_lineage, key))
+
+
+def seal_lineage(key: bytes, lineage: Lineage) -> str:
+    """Compute the seal of a lineage, whatever seal it has."""
+    return _mac(key, lineage.id)[:SEAL_LENGTH]
+
+
+def extend_lineage(seal: SealLineage, lineage: Lineage, agent_term: str, resource_term: str) -> Lineage:
+    """Return the lineage of one token more, sealed (`GrantPorts.extend`)."""
+    longer = lineage.append(new_segment(agent_term, resource_term))
+    return Lineage(longer.grant_id, longer.segments, seal(longer))
 
 
 def derive_refresh_token(key: bytes, grant_id: str, generation: int) -> str:

@@ -25,7 +25,6 @@ from deputize.authority.endpoint import MAX_BODY_SIZE
 from deputize.authority.environment_file import EnvironmentFileInvalid
 from deputize.authority.fetching import Fetcher, Fetching
 from deputize.authority.passwords import Passwords
-from deputize.authority.seals import RefreshTokenValues
 from deputize.authority.services import Services
 from deputize.authority.signon.steps import STEPS
 from deputize.authority.storage import DirectoryConflict, StorageUnavailable, open_store
@@ -206,7 +205,6 @@ async def open_services(
             new_id=ids.new_id,
             new_token=ids.new_token,
             base_url=options.base_url,
-            refresh_token_values=RefreshTokenValues(store.server_keys),
             audit_file=audit,
             fetcher=Fetcher(options.fetching),
             breached_passwords=options.breached_passwords,

@@ -14,13 +14,13 @@ from deputize.authority.directory.source import DirectorySource
 from deputize.authority.fetching import Documents, Fetcher
 from deputize.authority.passwords import Passwords
 from deputize.authority.registration.introductions import Introductions
-from deputize.authority.seals import NoncesOfEnvironments, RefreshTokenValues
+from deputize.authority.seals import Derive, PerEnvironment, SealLineage, lineage_seals, refresh_token_values
 from deputize.authority.storage import Store
 from deputize.jose import Verifier
 from deputize.kernel.clock import Clock
 from deputize.kernel.values import JsonValue
 from deputize.oauth.client_auth.authentication import ClientAuthPorts
-from deputize.oauth.dpop import ProofVerifier
+from deputize.oauth.dpop import ProofNonces, ProofVerifier
 from deputize.oauth.records.store import Session
 from deputize.oauth.relying_party import MAX_METADATA, ProviderMetadata, read_metadata
 
@@ -47,7 +47,6 @@ class Services:
     new_token: Callable[[], str]
     base_url: str
     """Where users and agents reach the authority, without a trailing slash; never taken from a request."""
-    refresh_token_values: RefreshTokenValues
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
     verifier: Verifier = field(default_factory=Verifier)
     audit_file: AuditFile | None = None
@@ -60,7 +59,9 @@ class Services:
     """What nobody may choose as a password; `None` without such a list."""
     proof_verifier: ProofVerifier = field(default_factory=ProofVerifier)
     """Verifies proofs of possession."""
-    proof_nonces: NoncesOfEnvironments = field(init=False)
+    refresh_token_values: PerEnvironment[Derive] = field(init=False)
+    lineage_seals: PerEnvironment[SealLineage] = field(init=False)
+    proof_nonces: PerEnvironment[ProofNonces] = field(init=False)
     client_documents: FetchedDocuments = field(init=False)
     provider_metadata: Documents[ProviderMetadata] = field(init=False)
     """What identity providers publish, by URL."""
@@ -77,7 +78,10 @@ class Services:
     def __post_init__(self) -> None:
         """Make what rests on other parts."""
         documents = FetchedDocuments(self.fetcher, self.clock)
-        object.__setattr__(self, "proof_nonces", NoncesOfEnvironments(self.store.server_keys))
+        keys = self.store.server_keys
+        object.__setattr__(self, "refresh_token_values", refresh_token_values(keys))
+        object.__setattr__(self, "lineage_seals", lineage_seals(keys))
+        object.__setattr__(self, "proof_nonces", PerEnvironment(keys, "dpop-nonce", ProofNonces))
         object.__setattr__(self, "client_documents", documents)
         providers = Documents(self.fetcher, self.clock, read_metadata, max_bytes=MAX_METADATA)
         object.__setattr__(self, "provider_metadata", providers)

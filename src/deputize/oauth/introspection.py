@@ -44,7 +44,7 @@ async def find_live_token(
     if basis is None:
         return TokenInvalid("its claims do not tell what it rests on")
     lineage = basis.lineage
-    state = await token_states.read_token_state(environment.id, lineage.grant_id, lineage.jtis)
+    state = await token_states.read_token_state(environment.id, lineage.grant_id, lineage.ids)
     refusal = token_refusal(environment, basis, state, now)
     if refusal:
         return TokenInvalid(refusal)

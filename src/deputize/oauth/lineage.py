@@ -1,9 +1,10 @@
 """What a token rests on, read from its own claims, so that issuing one writes nothing.
 
 `jti` says what the token came from: `<grant id>.<segment>` for one that came from a code or a refresh token,
-`<segment>` for an agent's own. An exchange appends a segment to its subject token's `jti`, so that every
-prefix is the `jti` of an ancestor. A segment begins with the terms of the agent it was issued to and of its
-resource: what ended a term ended everything that was issued in it.
+`<segment>` for an agent's own. An exchange appends a segment to its subject token's, so that every prefix is
+the lineage of an ancestor. A segment begins with the terms of the agent it was issued to and of its resource:
+what ended a term ended everything that was issued in it. Behind the segments stands a seal, by which the
+authority knows its own `jti` where it is shown nothing else, as in the records of gateways.
 """
 
 import re
@@ -30,9 +31,14 @@ The agent before each permits it to act by its settings, and has to go on doing 
 MAX_SEGMENTS: Final = 8
 """Tokens from a sign-on to the last exchange: a chain is one sign-on and seven exchanges at most."""
 MAX_JTI: Final = 320
-"""Characters: a grant id and `MAX_SEGMENTS` segments fit."""
+"""Characters: a grant id, `MAX_SEGMENTS` segments and a seal fit."""
+SEAL_LENGTH: Final = 22
+"""Characters of the base64url alphabet: 132 bits."""
 _SEGMENT: Final = rf"[A-Za-z0-9_-]{{{SEGMENT_LENGTH}}}"
-_JTI: Final = re.compile(rf"(?:[0-9a-f-]{{36}}\.)?{_SEGMENT}(?:\.{_SEGMENT}){{0,{MAX_SEGMENTS - 1}}}")
+_JTI: Final = re.compile(
+    rf"((?:[0-9a-f-]{{36}}\.)?{_SEGMENT}(?:\.{_SEGMENT}){{0,{MAX_SEGMENTS - 1}}})"
+    rf"(?:\.([A-Za-z0-9_-]{{{SEAL_LENGTH}}}))?"
+)
 _GRANT_LENGTH: Final = 36
 
 
@@ -46,8 +52,10 @@ class Lineage:
 
     grant_id: str | None
     """`None` for a token that an agent has of its own."""
-    segments: tuple[str, ...]
-    """What `GrantPorts.new_segment` made, one for each token from the first one to this one."""
+    segments: tuple[str, ...] = ()
+    """One for each token from the first one to this one."""
+    seal: str = ""
+    """What only the authority can have made of all the others; empty before it did."""
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -60,22 +68,27 @@ class Lineage:
         return tuple(segment[TERM_LENGTH : 2 * TERM_LENGTH] for segment in self.segments)
 
     @property
-    def jti(self) -> str:
-        """The token's own `jti`."""
+    def id(self) -> str:
+        """What the token is known by: its `jti` without the seal."""
         return ".".join(self.segments if self.grant_id is None else (self.grant_id, *self.segments))
 
     @property
-    def jtis(self) -> tuple[str, ...]:
-        """The `jti` of every ancestor, and last the token's own."""
-        jtis: list[str] = []
+    def jti(self) -> str:
+        """The token's `jti`."""
+        return f"{self.id}.{self.seal}" if self.seal else self.id
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The `id` of every ancestor, and last the token's own."""
+        ids: list[str] = []
         before = "" if self.grant_id is None else f"{self.grant_id}."
         for segment in self.segments:
-            jtis.append(before + segment)
-            before = f"{jtis[-1]}."
-        return tuple(jtis)
+            ids.append(before + segment)
+            before = f"{ids[-1]}."
+        return tuple(ids)
 
     def append(self, segment: str) -> "Lineage":
-        """The lineage of a token exchanged for this one."""
+        """The lineage, not sealed yet, of a token exchanged for this one."""
         return Lineage(self.grant_id, (*self.segments, segment))
 
 
@@ -97,15 +110,16 @@ class Basis:
 
 
 def parse_jti(jti: JsonValue) -> Lineage | None:
-    """The lineage that a verified token's `jti` tells.
+    """The lineage that a verified token's `jti` tells. Whether its seal is right is not looked at.
 
     `None` if it is of another form, so that the token must not be believed.
     """
-    if not isinstance(jti, str) or not _JTI.fullmatch(jti):
+    matched = _JTI.fullmatch(jti) if isinstance(jti, str) else None
+    if matched is None:
         return None
-    parts = jti.split(".")
+    parts, seal = matched[1].split("."), matched[2] or ""
     has_grant = len(parts[0]) == _GRANT_LENGTH
-    return Lineage(parts[0], tuple(parts[1:])) if has_grant else Lineage(None, tuple(parts))
+    return Lineage(parts[0], tuple(parts[1:]), seal) if has_grant else Lineage(None, tuple(parts), seal)
 
 
 def basis_of(claims: JsonObject) -> Basis | None:

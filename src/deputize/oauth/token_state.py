@@ -42,7 +42,7 @@ def _judge(environment: Environment, basis: Basis, state: TokenState, now: float
     holder = environment.live_terms.get(terms[-1])
     if holder is None or holder.id != basis.client_id:
         return f"the client {basis.client_id!r} is gone or disabled, or was so since the token was issued"
-    if state.revoked and not state.revoked.isdisjoint(basis.lineage.jtis):
+    if state.revoked and not state.revoked.isdisjoint(basis.lineage.ids):
         return "the token, or one it came from, was revoked"
     refusal = _scope_refusal(environment, basis, state.grant) or _permission_refusal(environment, basis)
     who = basis.authentication

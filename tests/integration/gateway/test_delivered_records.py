@@ -12,12 +12,16 @@ from deputize.audit.sinks import json_file
 from deputize.audit.sinks.spool import Spool
 from deputize.audit.trail import Buffering, Trail
 from deputize.authority.activities.search import ActivityQuery
+from deputize.authority.seals import seal_lineage
+from deputize.authority.storage.engine import upsert
+from deputize.authority.storage.tables import SERVER_KEYS
 from deputize.gateway.audit.event_handlers import authority as module
 from deputize.gateway.authorities.client_credentials import ClientCredentials
 from deputize.gateway.authorities.endpoint import AuthorityEndpoint
 from deputize.http import plans
 from deputize.http.messages import Body, Headers, Response
 from deputize.kernel.errors import ConfigurationError
+from deputize.oauth.lineage import Lineage
 from deputize.secrets.secret import GenericSecret
 from support.agent_delegation import AGENT, AGENT_SECRET, ENVIRONMENT_ID, TEST, TEST_ID, TEST_SECRET
 from support.audit_events import ACCESS, MCP
@@ -25,7 +29,9 @@ from support.authority import running_authority
 from support.gateway import built, instance_for
 from support.oauth_filters import oauth_heap
 
-JTI = f"{AGENT.term}{TEST.term}{0:014d}"
+KEY = "key-of-the-environment"
+LINEAGE = Lineage(None, (f"{AGENT.term}{TEST.term}{0:014d}",))
+JTI = replace(LINEAGE, seal=seal_lineage(KEY.encode(), LINEAGE)).jti
 
 
 class Store:
@@ -56,6 +62,8 @@ class Line:
 async def authority(tmp_path):
     async with running_authority(tmp_path / "data") as running:
         running.clock.instant = MCP.timestamp + 1
+        row = {"environment_id": ENVIRONMENT_ID, "purpose": "jti", "key": KEY}
+        await running.store.database.write(lambda connection: upsert(connection, SERVER_KEYS, row))
         yield running
 
 

@@ -286,7 +286,8 @@ async def test_everything_that_happens_in_a_request_is_logged_once(authority):
     [("token", b"grant_type=client_credentials&scope=agent"), ("introspect", b"token=x"), ("jwks", b"")],
 )
 async def test_programs_are_answered_before_the_event_loop_turns(authority, path, form):
-    await authority.services.refresh_token_values.of(ENVIRONMENT_ID)  # read once
+    for keys in (authority.services.refresh_token_values, authority.services.lineage_seals):
+        await keys.of(ENVIRONMENT_ID)  # read once
     head = head_to(path, "POST" if form else "GET")
     answers = []
     run(authority.app.plan(head), head, answers.append, form)

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deputize.authority.seals import RefreshTokenValues, derive_refresh_token
+from deputize.authority.seals import derive_refresh_token, refresh_token_values
 
 
 class Keys:
@@ -15,7 +15,7 @@ class Keys:
 
 async def test_the_key_is_read_once_an_environment():
     keys = Keys()
-    values = RefreshTokenValues(keys)
+    values = refresh_token_values(keys)
     first, again, other = await values.of("e1"), await values.of("e1"), await values.of("e2")
     assert first("family", 1) == again("family", 1)
     assert first("family", 1) != other("family", 1)

@@ -1,7 +1,8 @@
 """What a gateway delivers of its records: believed in what was called, never in whom it was for.
 
 Whom a call was for, and through which agents, is what the authority itself knows of the token that the record
-names: from the grant that the token's `jti` begins with, and from its own record of issuing it.
+names: from the grant that the token's `jti` begins with, and from its own record of issuing it. A `jti` that
+the authority did not seal, or that was changed since, is about none of its tokens.
 """
 
 import re
@@ -10,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
+from hmac import compare_digest
 from typing import Final
 
 from deputize.authority.activities.reading import MAX_METHOD, MAX_TOOL, agents_of, in_order, text_of
@@ -62,6 +64,8 @@ class _Refused(DeputizeError):
 class _Bearer:
     """Whom a token speaks for, as the authority knows it."""
 
+    token_id: str
+    """Its `Lineage.id`."""
     user_id: str | None
     agent_ids: tuple[str, ...]
     session_id: str | None
@@ -128,7 +132,7 @@ class Delivery:
             tool=printable(tool, MAX_TOOL)[:MAX_TOOL] if tool else None,
             session_id=bearer.session_id,
             grant_id=bearer.grant_id,
-            jti=jti,
+            jti=bearer.token_id,
             transaction_id=transaction,
             caller_transaction_id=None,
             record=dumps({name: record[name] for name in _KEPT if name in record}).decode(),
@@ -166,11 +170,12 @@ class Delivery:
         terms in its `jti`.
         """
         lineage, store, environment = parse_jti(jti), self.services.store, self.environment
-        if lineage is None:
+        seal = await self.services.lineage_seals.of(environment.id)
+        if lineage is None or not compare_digest(seal(lineage), lineage.seal):
             raise _Refused("about no token of this authority")
         if lineage.resource_terms[-1] != self.resource.term:
             raise _Refused("about a token for another resource")
-        query = ActivityQuery(jti=jti, event="token issued", source="authority", limit=1)
+        query = ActivityQuery(jti=lineage.id, event="token issued", source="authority", limit=1)
         issued = next(iter((await store.activities.find(environment.id, query)).items), None)
         if issued is not None and issued.resource_id != self.resource.id:
             raise _Refused("about a token for another resource")
@@ -179,9 +184,9 @@ class Delivery:
             raise _Refused("about an agent that is not known")
         agent_ids = tuple(dict.fromkeys(agent_ids))
         if lineage.grant_id is None:
-            return _Bearer(None, agent_ids, None, None)
+            return _Bearer(lineage.id, None, agent_ids, None, None)
         grant = (await store.token_states.read_token_state(environment.id, lineage.grant_id, ())).grant
-        if grant is None or grant.client_term != lineage.terms[0]:
+        if grant is None:
             raise _Refused("about a grant that is not known")
         who = grant.authentication
-        return _Bearer(who.user_id, agent_ids, who.session_id, grant.id)
+        return _Bearer(lineage.id, who.user_id, agent_ids, who.session_id, grant.id)

@@ -49,7 +49,7 @@ def activity_of(event: Event, environment: Environment) -> Activity:
         tool=None,
         session_id=text_of(members.get("session_id")),
         grant_id=grant_id,
-        jti=jti if lineage else grant_id,
+        jti=lineage.id if lineage else grant_id,
         transaction_id=event.source.correlation_id,
         caller_transaction_id=caller and _COUNTED.sub("", caller),
         record=record,

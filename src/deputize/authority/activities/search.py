@@ -36,8 +36,9 @@ class ActivitySearch:
         `query.limit` counts for what it is from 1 to `MAX_LIMIT`.
         """
         await self._writer.write_all()
-        limit = min(max(query.limit, 1), MAX_LIMIT)
-        return await self._activities.find(environment_id, replace(query, limit=limit))
+        limit, lineage = min(max(query.limit, 1), MAX_LIMIT), parse_jti(query.jti)
+        jti = lineage.id if lineage else query.jti
+        return await self._activities.find(environment_id, replace(query, limit=limit, jti=jti))
 
     async def find_one(self, environment_id: str, activity_id: str) -> Activity | None:
         """Find the activity with this id."""
@@ -52,7 +53,7 @@ class ActivitySearch:
         await self._writer.write_all()
         lineage = parse_jti(activity.jti)
         jtis = {each for each in (activity.grant_id, activity.jti) if each}
-        jtis |= set(lineage.jtis) if lineage else set()
+        jtis |= set(lineage.ids) if lineage else set()
         transactions = {activity.transaction_id, activity.caller_transaction_id} - {None}
         return await self._activities.follow(
             environment_id, [each for each in transactions if each is not None], jtis

@@ -56,7 +56,7 @@ async def revoke_access_token(call: EndpointCall, token: str, client_id: str) ->
     if basis is None or basis.client_id != client_id or not isinstance(expires_at, int):
         return {}
     await call.services.store.revocations.revoke_token(
-        basis.lineage.jti, max(expires_at, call.now) + MAX_TOKEN_LIFETIME
+        basis.lineage.id, max(expires_at, call.now) + MAX_TOKEN_LIFETIME
     )
     return {"user_id": user_of(claims), "jti": basis.lineage.jti}
 

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 
 from deputize.authority.endpoint import Endpoint, EndpointCall, error_response, json_response
 from deputize.authority.proofs import verify_proof
+from deputize.authority.seals import extend_lineage
 from deputize.http.messages import Response
 from deputize.jose import ACCESS_TOKEN_TYPE, ID_TOKEN_TYPE, TokenInvalid
 from deputize.kernel.digests import digest
-from deputize.kernel.ids import new_segment
 from deputize.kernel.values import JsonObject, JsonValue
 from deputize.oauth import grants
 from deputize.oauth.client_auth import authenticate_agent
@@ -38,7 +39,7 @@ async def issue_token(call: EndpointCall) -> Response:
             grants=store.grants,
             refresh_tokens=store.refresh_tokens,
             token_states=store.token_states,
-            new_segment=new_segment,
+            extend=partial(extend_lineage, await services.lineage_seals.of(call.environment.id)),
             derive=await services.refresh_token_values.of(call.environment.id),
             one_time_ids=store.one_time_ids,
             users=store.users,

@@ -39,7 +39,7 @@ def own_token(
         grant_type=GRANT_TYPE,
         now=request.now,
         expires_at=expires_at(target.resource, request.now),
-        lineage=Lineage(None, (ports.new_segment(request.client.term, target.resource.term),)),
+        lineage=ports.extend(Lineage(None), request.client.term, target.resource.term),
         requested_scope=requested_scope,
         bound_to=request.key,
     )

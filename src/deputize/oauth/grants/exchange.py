@@ -57,7 +57,7 @@ def exchange(
     refusal = scope_refusal(scopes, resource.audience, obtained_by(environment, subject.basis, state.grant))
     if refusal:
         raise InvalidScope(refusal)
-    lineage = subject.basis.lineage.append(ports.new_segment(client.term, resource.term))
+    lineage = ports.extend(subject.basis.lineage, client.term, resource.term)
     issue = Issue(
         environment=environment,
         client=client,

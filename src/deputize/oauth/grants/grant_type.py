@@ -16,6 +16,7 @@ from deputize.kernel.values import JsonObject
 from deputize.oauth.access_tokens import AccessToken
 from deputize.oauth.dpop import Proof
 from deputize.oauth.errors import InvalidGrant, InvalidTarget
+from deputize.oauth.lineage import Lineage
 from deputize.oauth.parameters import values_of
 from deputize.oauth.ports import (
     ClientDocuments,
@@ -59,10 +60,10 @@ class GrantPorts:
     grants: Grants
     refresh_tokens: RefreshTokens
     token_states: TokenStates
-    new_segment: Callable[[str, str], str]
-    """(agent's term, resource's term) to a fresh segment of a `jti`, which begins with them.
+    extend: Callable[[Lineage, str, str], Lineage]
+    """(lineage, agent's term, resource's term) to the sealed lineage of one token more, for both of them.
 
-    Each token that a grant issues takes one, for the end of its `Lineage`.
+    `Lineage(None)` is what an agent's own token extends, `Lineage(grant.id)` a user's first one.
     """
     derive: Callable[[str, int], str]
     """(grant id, generation) to the refresh token of that generation: a keyed hash, stable across restarts.

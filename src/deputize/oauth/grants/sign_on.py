@@ -149,4 +149,4 @@ def sign_on_response(
 def _lineage(request: TokenRequest, ports: GrantPorts, sign_on: SignOn) -> Lineage:
     """Of a token that comes of the sign-on directly."""
     resource = sign_on.subject.resource if sign_on.subject else sign_on.resource
-    return Lineage(sign_on.grant.id, (ports.new_segment(request.client.term, resource.term),))
+    return ports.extend(Lineage(sign_on.grant.id), request.client.term, resource.term)

@@ -43,7 +43,7 @@ async def handle(request: TokenRequest, ports: GrantPorts) -> TokenResponse:
     actor = _verify_actor(request, ports)
     target = choose_target(request.environment, request.client, request.parameters, carries_act=True)
     lineage = subject.basis.lineage
-    jtis = (*lineage.jtis, *actor.basis.lineage.jtis) if actor else lineage.jtis
+    jtis = (*lineage.ids, *actor.basis.lineage.ids) if actor else lineage.ids
     state = await ports.token_states.read_token_state(request.environment.id, lineage.grant_id, jtis)
     wanted = TokenExchange(subject, actor, target, request.parameters.get("scope"))
     access = exchange(request, ports, wanted, state)
@@ -72,7 +72,7 @@ async def _read_sign_on(request: TokenRequest, ports: GrantPorts) -> Authenticat
         return sign_on_of(request, state).grant.authentication
     basis = _verify(request, ports, "subject_token", {ID_TOKEN: ID_TOKEN_TYPE}).basis
     lineage, environment = basis.lineage, request.environment
-    state = await ports.token_states.read_token_state(environment.id, lineage.grant_id, lineage.jtis)
+    state = await ports.token_states.read_token_state(environment.id, lineage.grant_id, lineage.ids)
     refusal = token_refusal(environment, basis, state, request.now)
     if basis.client_id != request.client.id or basis.authentication is None or refusal:
         raise ExchangeRefused(f"the ID token is another client's, or dead: {refusal}")

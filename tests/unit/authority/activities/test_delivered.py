@@ -1,6 +1,7 @@
 """Records that a gateway delivers: stored once, about its own resource's tokens, for whom the store says."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from deputize.audit.records import timestamp_text
 from deputize.authority.activities.delivery import MAX_RECORDS
+from deputize.oauth.lineage import MAX_SEGMENTS, SEAL_LENGTH, Lineage, parse_jti
 from support.agent_delegation import (
     AGENT_ID,
     AGENT_RESOURCE_ID,
@@ -53,7 +55,7 @@ async def deliver(authority, *records, credentials=RESOURCE, kind="application/x
 
 @pytest.fixture
 async def jti(delegated):  # noqa: F811
-    return (await found(delegated, event="token issued"))[0].jti
+    return (await found(delegated, event="token issued"))[0].read_record()["jti"]
 
 
 async def test_a_call_is_for_whom_the_store_says_and_stored_once(delegated, jti):  # noqa: F811
@@ -129,16 +131,58 @@ async def test_a_hostile_record_is_refused_and_takes_no_other_with_it(delegated,
 
 
 async def test_no_record_is_about_a_token_for_another_resource(delegated, jti):  # noqa: F811
-    subject = jti.rpartition(".")[0]  # for the agent's own resource
-    assert (await deliver(delegated, record_of(subject))).json() == {"stored": 0, "refused": 1}
-    grant, agent_part = jti.split(".")[0], jti.split(".")[-1]
-    for made_up in (
-        f"{ENVIRONMENT_ID}.{agent_part}",  # no such grant
-        f"{grant}.{'other-te' + agent_part[8:]}",  # not the agent of the grant
-        f"{jti}.{'nobody--' + agent_part[8:]}",  # through an agent that nobody knows
-    ):
-        assert (await deliver(delegated, record_of(made_up))).json() == {"stored": 0, "refused": 1}
+    issued = await found(delegated, event="token issued")
+    for each in issued[1:]:  # for the agent's own resource
+        record = record_of(each.read_record()["jti"])
+        assert (await deliver(delegated, record)).json() == {"stored": 0, "refused": 1}
+    [refused, *_] = await delegated.records("ACTIVITIES-REFUSED")
+    assert "about a token for another resource" in refused["reason"]
     assert await found(delegated, source="gateway") == ()
+
+
+def altered(lineage: Lineage) -> st.SearchStrategy[str]:
+    """What whoever knows the `jti` can make of it, but for itself."""
+    segments, grant = lineage.segments, lineage.grant_id
+    seals = st.sampled_from([lineage.seal, "", "A" * SEAL_LENGTH, lineage.seal[::-1]])
+    parts = st.sampled_from([*segments, *(f"{each[:16]}{'A' * 14}" for each in segments), segments[-1][::-1]])
+    lineages = st.builds(
+        Lineage,
+        st.sampled_from([grant, None, ENVIRONMENT_ID]),
+        st.lists(parts, min_size=1, max_size=MAX_SEGMENTS).map(tuple),
+        seals,
+    ).map(lambda each: each.jti)
+    places = st.integers(0, len(lineage.jti) - 1)
+    changed = st.builds(
+        lambda place, character: lineage.jti[:place] + character + lineage.jti[place + 1 :],
+        places,
+        st.sampled_from("Aa0-_."),
+    )
+    cut = places.map(lambda place: lineage.jti[:place])
+    return (lineages | changed | cut).filter(lambda each: each != lineage.jti)
+
+
+@settings(
+    max_examples=examples(300), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+async def test_whoever_knows_a_jti_can_make_none_like_it(
+    delegated,  # noqa: F811
+    jti,
+    data,
+):
+    """Forged, altered, cut, of the same terms, or of another grant."""
+    made_up = data.draw(altered(parse_jti(jti)))
+    assert (await deliver(delegated, record_of(made_up))).json() == {"stored": 0, "refused": 1}
+    assert await found(delegated, source="gateway") == ()
+
+
+async def test_a_jti_of_another_environment_is_none_here(delegated, jti):  # noqa: F811
+    """It differs in nothing but the key: whoever has one of both databases' ids may have chosen them."""
+    lineage = parse_jti(jti)
+    seals = delegated.services.lineage_seals
+    assert (await seals.of(ENVIRONMENT_ID))(lineage) == lineage.seal
+    elsewhere = replace(lineage, seal=(await seals.of("another"))(lineage))
+    assert (await deliver(delegated, record_of(elsewhere.jti))).json() == {"stored": 0, "refused": 1}
 
 
 async def test_more_records_than_a_delivery_may_hold_are_refused(delegated):  # noqa: F811
@@ -169,7 +213,7 @@ async def test_whatever_a_record_says_user_agent_and_resource_are_the_token_s(
     assert answer.status_code == 200
     for each in await found(delegated, source="gateway"):
         assert (each.user_id, each.agent_ids, each.resource_id) == (USER_ID, (AGENT_ID,), TEST_ID)
-        assert each.jti == jti
+        assert each.jti == parse_jti(jti).id
 
 
 async def test_what_a_gateway_asked_while_it_answered_a_call_belongs_to_the_call(delegated, jti):  # noqa: F811

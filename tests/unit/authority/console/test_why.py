@@ -143,7 +143,7 @@ async def test_a_wrong_password_is_a_sign_on_that_was_refused(console, flow):
 
 async def test_a_call_that_the_gateway_refused_rests_on_its_token(console, flow):
     token = await flow.delegated()
-    jti = (await flow.last("permitted", event="token issued")).jti
+    jti = (await flow.last("permitted", event="token issued")).read_record()["jti"]
     assert token
     await flow.report(jti, "the scope weather is missing")
     async with console.signed_on() as browser:
@@ -337,7 +337,7 @@ async def test_an_owner_is_not_told_of_resources_by_guessing_their_scopes(consol
 async def test_claims_about_people_are_not_for_owners(console, flow):
     await flow.change("agent", AGENT, owner="agent_owner")
     await flow.delegated()
-    await flow.report((await flow.last("permitted", event="token issued")).jti, "no")
+    await flow.report((await flow.last("permitted", event="token issued")).read_record()["jti"], "no")
     call = await flow.last(source="gateway")
     for role, is_shown in (("agent_owner", False), ("auditor", True)):
         async with console.signed_on(role) as browser:

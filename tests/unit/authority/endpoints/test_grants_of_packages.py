@@ -44,7 +44,7 @@ async def handle(request, ports):
         grant_type={GRANT_TYPE!r},
         now=request.now,
         expires_at=int(request.now) + 60,
-        lineage=Lineage(None, (ports.new_segment(request.client.term, target.resource.term),)),
+        lineage=ports.extend(Lineage(None), request.client.term, target.resource.term),
     )
     return response_of(issue_access_token(issue))
 
