@@ -3,30 +3,18 @@
 import asyncio
 import contextlib
 import re
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
-from deputize.authority.directory.objects import (
-    AgentObject,
-    AgreementObject,
-    EnvironmentObject,
-    PolicyObject,
-    ResourceObject,
-    UserObject,
-)
-from deputize.authority.directory.objects.agreement import AgreementLanguage
-from deputize.authority.directory.objects.resource import ResourceAttribute, ResourceScope
+from deputize.authority.directory.objects import OBJECTS, EnvironmentObject, UserObject
+from deputize.authority.directory.objects.registration import AgentTemplate, RegistrationObject
 from deputize.authority.environment_file.reading import parse_value, read_yaml
 from deputize.authority.environment_file.writing import write_yaml
-from deputize.oauth.records.settings import (
-    Branding,
-    IdentityProvider,
-    PasswordPolicy,
-    TrustedIssuer,
-    TrustedUsers,
-)
+from deputize.oauth.records.settings import TrustedUsers
 from support.authority import PASSWORD
 from support.console import USE_CASE
 from support.console_builder import ConsoleBuilder
@@ -41,9 +29,6 @@ LATE = ("default_policy", "trusted_issuers", "registration")
 """Settings that name policies."""
 NOT_OFFERED = {"organization_id"}
 """What is drawn."""
-MODELS = (AgentObject, AgreementObject, PolicyObject, ResourceObject, UserObject)
-MODELS += (AgreementLanguage, ResourceAttribute, ResourceScope, EnvironmentObject, IdentityProvider)
-MODELS += (TrustedIssuer, TrustedUsers, Branding, PasswordPolicy)
 DRAWN = {"id", "secret", "password_hash", "roles"}
 
 
@@ -115,19 +100,38 @@ def use_case():
     return content
 
 
-def members_said(value):
-    """The names of all members that something says, at any depth."""
-    found = set()
-    if isinstance(value, dict):
-        found |= value.keys()
-    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        found |= members_said(each)
-    return found
+def models_in(annotation):
+    """The models that a type is made of, and those that they are made of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+        for field in annotation.model_fields.values():
+            yield from models_in(field.annotation)
+    for inner in get_args(annotation):
+        yield from models_in(inner)
+
+
+def members_said(annotation, value):
+    """The members of models that a value of this type says something of, each with its model."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel) and isinstance(value, dict):
+        for name, field in annotation.model_fields.items():
+            if name in value:
+                yield annotation, name
+                yield from members_said(field.annotation, value[name])
+    elif isinstance(value, list | dict):
+        for inner in get_args(annotation):
+            for each in (value, *(value.values() if isinstance(value, dict) else value)):
+                yield from members_said(inner, each)
 
 
 def test_the_rich_environment_says_something_of_every_member():
-    wanted = {name for model in MODELS for name in model.model_fields}
-    assert wanted - members_said(RICH) - DRAWN - NOT_OFFERED == set()
+    roots = dict(zip(KINDS, (*OBJECTS.values(), UserObject), strict=True))
+    models = {model for root in (*roots.values(), EnvironmentObject) for model in models_in(root)}
+    assert {RegistrationObject, AgentTemplate, TrustedUsers} <= models
+    said = set(members_said(EnvironmentObject, RICH))
+    for kinds, root in roots.items():
+        said |= {each for entry in RICH[kinds] for each in members_said(root, entry)}
+    wanted = {(model, name) for model in models for name in model.model_fields}
+    assert {each for each in wanted - said if each[1] not in DRAWN | NOT_OFFERED} == set()
 
 
 async def save_unchanged(api, builder, path):

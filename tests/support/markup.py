@@ -16,6 +16,8 @@ HOSTILE = {
 }
 _SHOWING = frozenset({"value", "title", "aria-label", "placeholder", "alt", "content", "maxlength"})
 """Attributes that show a text to people."""
+_SCHEMES = frozenset({"", "http", "https", "otpauth"})
+"""Where addresses lead; the last one to an authenticator app, on people's own pages."""
 _LEADING = frozenset({"href", "src", "action", "formaction", "hx-get", "hx-post", "xlink:href", "srcset"})
 """Attributes with addresses."""
 
@@ -57,7 +59,7 @@ class PageJudge(HTMLParser):
     def _judge_address(self, tag: str, name: str, text: str) -> None:
         address = urlsplit(text.strip())
         is_picture = tag in {"img", "image"} and text.startswith("data:image/")
-        if not is_picture and (address.scheme not in {"", "http", "https"} or MARK in address.netloc):
+        if not is_picture and (address.scheme not in _SCHEMES or MARK in address.netloc):
             self.flaws.append(f"the address {text!r} in {name} of {tag}")
         if (tag, name) == ("a", "href"):
             self.links.append(text)

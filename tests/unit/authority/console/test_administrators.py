@@ -76,5 +76,26 @@ async def test_roles_are_changed_from_any_environments_page_and_one_administrato
         assert (await find_user(console, "administrator")).roles == "administrator"
 
 
+async def test_an_administrator_is_disabled_after_what_ends_was_said(console):
+    auditor = await find_user(console, "auditor")
+    async with console.signed_on("auditor"):
+        pass
+    async with console.signed_on() as browser:
+        await browser.get(f"{console.path}/administrators/{auditor.id}")
+        await browser.submit(roles=["auditor", "agent_owner"], enabled=[])
+        asked = f"/console/{console.home}/users/{auditor.id}/disable"
+        assert (browser.response.url.path, browser.heading) == (asked, "Disable auditor?")
+        assert "Sessions that end: 1" in browser.response.text
+        found = await find_user(console, "auditor")
+        assert (found.enabled, found.roles) == (True, "auditor agent_owner")
+        await browser.submit()
+        assert (await find_user(console, "auditor")).enabled is False
+        me = await find_user(console, "administrator")
+        await browser.get(f"{console.path}/administrators/{me.id}")
+        await browser.submit(roles=["administrator"], enabled=[])
+        assert "nobody would be left who administers" in browser.response.text
+        assert (await find_user(console, "administrator")).enabled is True
+
+
 def test_the_page_is_for_those_who_read_everything():
     assert administrators.SECTION.seen_by == {"administrator", "auditor"}

@@ -192,6 +192,24 @@ async def test_what_waits_is_refused_after_the_page_said_what_ends(console):
     assert await find(console, agent_id) is None
 
 
+async def test_an_agents_own_page_leads_to_its_approval_and_approves_of_nobody_unseen(console):
+    await set_registration(console, approval_required=True)
+    agent_id = await introduce(console)
+    approval = f"{console.path}/registration/agents/{agent_id}/approve"
+    async with console.signed_on() as browser:
+        shown = await browser.get(f"{console.path}/agents/{agent_id}")
+        assert f'href="{approval}">Approve</a>' in shown.text
+        assert f"{agent_id}/enable" not in shown.text
+        form = await browser.get(f"{console.path}/users/new")
+        token = re.search('name="csrf" value="([^"]+)"', form.text)[1]
+        answer = await browser.client.post(f"{console.path}/agents/{agent_id}/enable", data={"csrf": token})
+        assert (answer.status_code, answer.headers["location"]) == (303, approval)
+        assert (await find(console, agent_id)).facts["waiting"] is True
+        await browser.get(approval)
+        await browser.submit()
+        assert (await find(console, agent_id)).entry["enabled"] is True
+
+
 async def test_an_agent_that_was_set_up_is_neither_approved_of_nor_refused(console):
     found = console.authority.directory.current.environments[console.environment]
     agent_id = next(iter(found.agents))

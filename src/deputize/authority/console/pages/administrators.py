@@ -8,6 +8,7 @@ from starlette.responses import Response
 from deputize.authority.administration import ListQuery, NoSuchObject, ObjectView
 from deputize.authority.administration.administrators import ROLES
 from deputize.authority.console.call import ConsoleCall
+from deputize.authority.console.ending import is_disabling
 from deputize.authority.console.forms import Choices, EntryForm, FilledForm, Flag, FormField
 from deputize.authority.console.requests import problems_of
 from deputize.authority.console.section import ConsolePage, ConsoleSection
@@ -50,9 +51,14 @@ async def save_administrator(call: ConsoleCall) -> Response:
     """Change what a user may administer; one administrator stays in any case."""
     there = at_home(call)
     user = await there.find("user")
-    saved = await there.save("user", FORM, user.id)
+    asks = is_disabling(call, user)
+    saved = await (
+        there.save("user", FORM, user.id, enabled=True) if asks else there.save("user", FORM, user.id)
+    )
     if isinstance(saved, FilledForm):
         return show_form(call, saved, user.name)
+    if asks:
+        return await there.leave("users", user.id, "disable")
     return await call.leave("administrators", flash="administrators.saved", name=user.name)
 
 

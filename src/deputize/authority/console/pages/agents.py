@@ -217,8 +217,10 @@ async def stop_agent(call: ConsoleCall) -> Response:
 
 
 async def enable_agent(call: ConsoleCall) -> Response:
-    """Let the agent act again, or approve of one that introduced itself."""
+    """Let the agent act again; one that waits is approved of where what it says of itself is shown."""
     agent = await call.find("agent")
+    if agent.facts.get("waiting"):
+        return await call.leave("registration", "agents", agent.id, "approve")
     where = (call.operator, call.environment.id, "agent", {"enabled": True})
     await call.administration.change(*where, object_id=agent.id)
     return await call.leave("agents", agent.id, flash="agents.enabled_again", name=agent.name)
