@@ -33,6 +33,7 @@ from deputize.gateway.audit.event_handlers import EVENT_HANDLERS
 from deputize.gateway.config.file_settings import AdminSettings, GatewaySettings, RouteSettings
 from deputize.gateway.config.settings import Settings
 from deputize.gateway.decorators import DECORATORS
+from deputize.gateway.exchange.targets import AssignmentTarget
 from deputize.gateway.filters import FILTERS
 from deputize.gateway.filters.allow_only import AddressRange, PortRange
 from deputize.gateway.handlers import HANDLERS
@@ -89,6 +90,8 @@ WRITTEN_AS = {
     "_seconds": "duration",
     "_interval": "duration or `never`",
     "_to_reference": OBJECT,
+    "_find_charset": "character set",
+    "_find_separator": "`COMMA`, `COLON`, `TAB` or a character",
 }
 CONTAINERS: Mapping[Any, tuple[str, int]] = {
     Annotated: ("", 0),
@@ -104,6 +107,7 @@ NAMED: Mapping[Any, str] = {
     float: "number",
     bool: "`true` or `false`",
     Template: "runtime expression",
+    AssignmentTarget: "assignable expression",
     Pattern: "regular expression",
     AddressRange: "address, network or range",
     PortRange: "port or range",

@@ -219,6 +219,27 @@ def _find_reads(program: Program) -> Iterable[tuple[tuple[str, ...], int]]:
             yield tuple(reversed(names)), node.start
 
 
+def compile_path(source: str) -> tuple[str | int, ...]:
+    """The names and positions of what `source`, a lone `${…}` such as `${attributes.a['b'][0]}`, refers to.
+
+    Raises `ExpressionSyntaxError` for anything that is not the path of one value.
+    """
+    parts = compile_template(source).parts
+    node = parts[0].tree if len(parts) == 1 and isinstance(parts[0], Program) else None
+    path: list[str | int] = []
+    while isinstance(node, Member | Index):
+        key = node.name if isinstance(node, Member) else getattr(node.key, "value", None)
+        if not isinstance(key, str | int) or isinstance(key, bool):
+            break
+        path.append(key)
+        node = node.target
+    if not path or not isinstance(node, Root):
+        raise ExpressionSyntaxError(
+            source, 0, "this is not the path of one value, such as ${attributes.name}"
+        )
+    return tuple(reversed(path))
+
+
 def _step(node: Node) -> tuple[Node, str] | None:
     """The node whose member is read here, and the member's name."""
     match node:

@@ -55,3 +55,37 @@ async def test_another_request_is_sent_in_place_of_the_one_received(instance, st
     assert {(each.method, each.target, each.headers.get("cookie")) for each in backend.received} == {
         ("POST", "/fixed", None)
     }
+
+
+async def test_what_is_found_in_an_entity_looks_up_a_record_that_goes_on_as_a_header(instance, started):
+    (instance / "people.csv").write_text("name,role\nann,admin\nbob,user\n")
+    binding = {"key": "name", "pattern": "name=([a-z]+)", "template": "$1"}
+    extract = {
+        "type": "EntityExtractFilter",
+        "config": {"messageType": "REQUEST", "target": "${attributes.found}", "bindings": binding},
+    }
+    look_up = {
+        "type": "FileAttributesFilter",
+        "config": {
+            "file": "people.csv",
+            "key": "name",
+            "value": "${attributes.found.name}",
+            "target": "${attributes.person}",
+        },
+    }
+    assignments = {
+        "onRequest": {"target": "${request.headers['X-Role'][0]}", "value": "${attributes.person.role}"},
+        "onResponse": {"target": "${response.headers['X-Name']}", "value": "${attributes.found.name}"},
+    }
+    assign = {"type": "AssignmentFilter", "config": assignments}
+    async with Server(lambda request: answer_text(request.headers.get("x-role") or "nobody")) as backend:
+        write_json(instance / "config" / "routes" / "r.json", chain(backend, extract, look_up, assign))
+        port = (await started(instance)).ports[0]
+        for name, role in [("ann", b"admin"), ("bob", b"user"), ("eve", b"nobody"), ("ann", b"admin")]:
+            for filling in ("", "x" * 200_000):
+                answer = await ask(
+                    port, "POST", "/", [("X-Role", "forged")], f"{filling}name={name}".encode()
+                )
+                assert (answer.body, answer.headers.get("x-name")) == (role, name)
+        assert (await ask(port, "POST", "/", [], b"x" * 1_048_577)).status == 413
+    assert len(backend.received) == 8

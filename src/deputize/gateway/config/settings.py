@@ -5,6 +5,7 @@ evaluated at load, unless its field is a `TemplateText` (evaluated for each requ
 object evaluates its own configuration when it is built).
 """
 
+import codecs
 import difflib
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
@@ -22,8 +23,9 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from deputize.expressions import ExpressionError, ExpressionSyntaxError
+from deputize.expressions import ExpressionError, ExpressionSyntaxError, OperandError
 from deputize.expressions.gateway import Condition, Template, compile_condition, compile_template
+from deputize.expressions.patterns import Pattern, compile_pattern
 from deputize.gateway.config.documents import is_disabled
 from deputize.kernel import durations
 from deputize.kernel.errors import ConfigurationError, Faults, Position
@@ -245,6 +247,22 @@ def _compile_by(compile_text: Callable[[str], Item]) -> Callable[[object], Item]
     return compile_value
 
 
+def _compile_pattern(value: object) -> Pattern:
+    if not isinstance(value, str):
+        raise ValueError("expected a regular expression")  # noqa: TRY004
+    try:
+        return compile_pattern(value)
+    except OperandError as error:
+        raise ValueError(str(error)) from error
+
+
+def _find_charset(value: object) -> str:
+    try:
+        return codecs.lookup(str(value)).name
+    except LookupError as error:
+        raise ValueError(f"{str(value)[:40]!r} is no character set") from error
+
+
 def _to_reference(value: object) -> str | dict[str, Any]:
     if isinstance(value, str) and value:
         return HeapName(value)
@@ -265,6 +283,12 @@ Defaults are written in seconds.
 
 TemplateText: TypeAlias = Annotated[Template, PlainValidator(_compile_by(compile_template)), _RAW]
 """A runtime expression: compiled at load, evaluated for each request."""
+
+PatternText: TypeAlias = Annotated[Pattern, PlainValidator(_compile_pattern)]
+"""A regular expression, compiled at load."""
+
+Charset: TypeAlias = Annotated[str, PlainValidator(_find_charset)]
+"""The name of a character set that Python knows; the field holds Python's name for it."""
 
 ConditionText: TypeAlias = Annotated[Condition, PlainValidator(_compile_by(compile_condition)), _RAW]
 """A runtime expression that something is decided by. `BuildContext.condition` gives it its place."""

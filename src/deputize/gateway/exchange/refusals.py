@@ -12,6 +12,7 @@ from deputize.http.exchange import Exchange, Head
 from deputize.http.messages import Body, BodyBroken, BodyTooLarge, HeaderError, Headers, Response
 from deputize.http.plans import Handler, Plan
 from deputize.kernel import strict_json
+from deputize.kernel.uris import UriError
 from deputize.mcp.challenge import Challenge
 from deputize.mcp.context import McpContext
 from deputize.mcp.errors import CONTENT_TYPE, Rejection, bad_gateway
@@ -139,17 +140,18 @@ def _hand_over(head: Head, refusal: Refusal, handler: Handler) -> Plan:
     return handler.plan(told).after(head, check=tell)
 
 
-def refuse_unsendable(exchange: Exchange, error: HeaderError, status: int) -> Response:
-    """Refuse an exchange for which an expression yields a value that no header field can carry.
+def refuse_unsendable(exchange: Exchange, error: HeaderError | UriError, status: int) -> Response:
+    """Refuse an exchange for which an expression yields a value that no header field or URI can carry.
 
     Such values come from what clients and users say about themselves, such as a claim with a line break.
     They are not encoded on the way: two users must not look the same to a server that does not decode.
     """
     log.warning(
-        "a computed header cannot be sent",
+        "a computed value cannot be sent",
         reason=str(error),
         fix="encode the value in its expression, for example with urlEncodeQueryParameterNameOrValue",
         transaction=exchange.transaction_id,
     )
-    exchange.put(RefusalContext("header_not_possible", str(error)))
+    code = "header_not_possible" if isinstance(error, HeaderError) else "uri_not_possible"
+    exchange.put(RefusalContext(code, str(error)))
     return Response(status)

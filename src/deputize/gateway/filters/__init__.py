@@ -1,6 +1,7 @@
 """Filters, in the order a reader wants; each is one file."""
 
 from deputize.gateway.filters.allow_only import AllowOnlyFilter
+from deputize.gateway.filters.assignment import AssignmentFilter
 from deputize.gateway.filters.chain_of_filters import ChainOfFilters
 from deputize.gateway.filters.client_credentials_oauth2_client import ClientCredentialsOAuth2ClientFilter
 from deputize.gateway.filters.client_secret_authentication import (
@@ -10,6 +11,8 @@ from deputize.gateway.filters.client_secret_authentication import (
 from deputize.gateway.filters.condition_enforcement import ConditionEnforcementFilter
 from deputize.gateway.filters.conditional import ConditionalFilter
 from deputize.gateway.filters.cors import CorsFilter
+from deputize.gateway.filters.entity_extract import EntityExtractFilter
+from deputize.gateway.filters.file_attributes import FileAttributesFilter
 from deputize.gateway.filters.forwarded_request import ForwardedRequestFilter
 from deputize.gateway.filters.header import HeaderFilter
 from deputize.gateway.filters.http_basic_authentication_client import HttpBasicAuthenticationClientFilter
@@ -38,6 +41,9 @@ FILTERS: tuple[HeapType, ...] = (
     UriPathRewriteFilter,
     HeaderFilter,
     LocationHeaderFilter,
+    AssignmentFilter,
+    EntityExtractFilter,
+    FileAttributesFilter,
     StaticRequestFilter,
     ForwardedRequestFilter,
     ConditionEnforcementFilter,

@@ -8,10 +8,15 @@ from urllib.parse import unquote
 
 from pydantic import Field, PlainValidator
 
-from deputize.expressions import OperandError
 from deputize.expressions.gateway import Template
-from deputize.expressions.patterns import Pattern, compile_pattern
-from deputize.gateway.config.settings import ConditionText, OneOrMore, Reference, Settings, TemplateText
+from deputize.gateway.config.settings import (
+    ConditionText,
+    OneOrMore,
+    PatternText,
+    Reference,
+    Settings,
+    TemplateText,
+)
 from deputize.gateway.exchange.bindings import depends_on_head_alone
 from deputize.gateway.exchange.conditions import PlacedCondition
 from deputize.gateway.exchange.refusals import refusing
@@ -58,16 +63,8 @@ def _parse_ports(value: object) -> PortRange:
         raise ValueError(f"{value!r} is neither a port nor a range such as 8000:8080") from error
 
 
-def _compile(value: object) -> Pattern:
-    try:
-        return compile_pattern(str(value))
-    except OperandError as error:
-        raise ValueError(str(error)) from error
-
-
 Addresses = OneOrMore[Annotated[AddressRange, PlainValidator(_parse_addresses)]]
 Ports = OneOrMore[Annotated[PortRange, PlainValidator(_parse_ports)]]
-Patterns = OneOrMore[Annotated[Pattern, PlainValidator(_compile)]]
 
 
 class AllowedAddresses(Settings):
@@ -93,13 +90,13 @@ class AllowedSource(Settings):
 class AllowedDestination(Settings):
     """What may be asked for; what is absent allows all."""
 
-    hosts: Patterns = ()
+    hosts: OneOrMore[PatternText] = ()
     """Regular expressions for the whole host."""
     ports: Ports = ()
     """Ports, and ranges such as `8000:8080`."""
     methods: OneOrMore[str] = ()
     """Methods."""
-    paths: Patterns = ()
+    paths: OneOrMore[PatternText] = ()
     """Regular expressions for the whole path."""
 
 

@@ -71,7 +71,7 @@ class StaticRequestFilter:
         try:
             made, content = self._make(head)
         except (HeaderError, UriError) as error:
-            fault = error if isinstance(error, HeaderError) else HeaderError(str(error))
+            fault = error
             return Plan.answering(head, lambda exchange: refuse_unsendable(exchange, fault, 400))
 
         def replace_body(exchange: Exchange) -> None:
