@@ -85,6 +85,16 @@ HEAP = [
         "config": {"tokenEndpoint": "https://as/token", "endpointHandler": "authority"},
     },
     {"name": "validation", "type": "McpValidationFilter", "config": {"acceptedOrigins": "https://page"}},
+    {
+        "name": "tools",
+        "type": "McpToolAuthorizationFilter",
+        "config": {
+            "rules": [
+                {"tools": "write", "scopes": "write"},
+                {"tools": ["a", "forecast_*"], "scopes": "read", "onUse": True},
+            ]
+        },
+    },
     {"name": "audit", "type": "McpAuditFilter", "config": {"auditService": "AuditService"}},
     {"name": "extension", "type": "Extension"},
     {"name": "up", "type": "ReverseProxyHandler"},
@@ -215,9 +225,21 @@ def draw_routes(draw, *, in_pieces):
             "audit",
             rewrite,
             protection("cached", draw.choice([RESOURCE, "https://a/other"])),
-            *draw.choice([["validation"], ["validation", enforcing], [conditional, "validation"]]),
+            *draw.choice(
+                [
+                    ["validation"],
+                    ["validation", enforcing],
+                    [conditional, "validation"],
+                    ["validation", "tools"],
+                ]
+            ),
         ),
-        "each": chain("audit", protection("asking", "https://a/each"), "validation"),
+        "each": chain(
+            "audit",
+            protection("asking", "https://a/each"),
+            "validation",
+            *draw.choice([[], ["tools"]]),
+        ),
         "call": chain("audit", "byCall", conditional, trace),
         "cond": chain(conditional, enforcing, trace, marked, handler=draw.choice(["up", "echo"])),
         "ext": chain(

@@ -24,6 +24,7 @@ _DECODINGS: Final = 4
 _WILDCARD: Final = re.compile(r"\*|\{([^{}]*)\}")
 _VARIABLE: Final = re.compile(r"[A-Za-z0-9_.%]+")
 _SLASHES: Final = re.compile(r"/+")
+_LEADS_UP: Final = re.compile(r"(?:^|/)\.{1,2}(?:[/?#;]|$)")
 
 
 OperationKind: TypeAlias = Literal["tools", "prompts", "resources", "methods"]
@@ -121,7 +122,7 @@ class _Fitting:
         found = _first(self._patterns, name, exact)
         if found is None or found == exact:
             return found
-        folded = _fold(self._kind, name)
+        folded = _fold(self._kind, name.strip())
         if folded is None:
             return None
         return found if _first(self._folded_patterns, folded, self._folded.get(folded)) == found else None
@@ -220,10 +221,7 @@ def _compile(kind: OperationKind, entry: str, *, folded: bool) -> Pattern:
 
 
 def _literal(kind: OperationKind, text: str, *, folded: bool) -> str:
-    if folded:
-        text = _fold_text(kind, text) or text
-        text = _SLASHES.sub("/", text) if kind == "resources" else text
-    return re.escape(text)
+    return re.escape((_fold(kind, text) or text) if folded else text)
 
 
 def _first(patterns: Sequence[tuple[int, Pattern]], name: str, exact: int | None) -> int | None:
@@ -237,32 +235,21 @@ def _first(patterns: Sequence[tuple[int, Pattern]], name: str, exact: int | None
 
 
 def _fold(kind: OperationKind, name: str) -> str | None:
-    """Return `name` as a lax server may read it; `None` where no end of its readings is found."""
-    folded = _fold_text(kind, name.strip())
-    if folded is None or kind != "resources":
-        return folded
-    segments: list[str] = []
-    read = folded.split("/")
-    for segment in read:
-        if segment == "..":
-            del segments[-1:]
-        elif segment not in {"", "."}:
-            segments.append(segment)
-    ending = "/" if read[-1] in {"", ".", ".."} and segments else ""
-    return "/".join(segments) + ending
+    """Return `name` as a lax server may read it.
 
-
-def _fold_text(kind: OperationKind, text: str) -> str | None:
+    `None` for a URI that leads up or whose percent signs have no end: it fits by its exact spelling only.
+    """
     if kind == "resources":
         for _ in range(_DECODINGS):
-            decoded = unquote(text)
-            if decoded == text:
+            decoded = unquote(name)
+            if decoded == name:
                 break
-            text = decoded
+            name = decoded
         else:
             return None
-        text = text.replace("\\", "/")
-    if text.isascii():
-        return text.casefold()
-    visible = "".join(each for each in text if unicodedata.category(each) != "Cf")
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", visible).casefold())
+        name = _SLASHES.sub("/", name.replace("\\", "/"))
+    if not name.isascii():
+        visible = "".join(each for each in name if unicodedata.category(each) != "Cf")
+        name = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", visible).casefold())
+    name = name.casefold()
+    return None if kind == "resources" and _LEADS_UP.search(name) else name

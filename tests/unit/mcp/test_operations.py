@@ -52,6 +52,8 @@ def test_a_twin_of_a_tool_is_not_let_through_by_a_wider_pattern(twin):
         "file:///public/%252E%252e/secret/a",
         "file:///public/..\\secret/a",
         "file:///public/./../secret/a",
+        "file:///..;x/secret/a",
+        "file:///../secret/a",
         "file:////secret/a",
         "file:///%73ecret/a",
         "file:///%2525252525252573ecret/a",
