@@ -1,12 +1,20 @@
 """Policies decide as what they say, read naively, decides."""
 
+import asyncio
+from collections import Counter
 from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from zoneinfo import ZoneInfo
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deputize.gateway.policies.cedar import CedarPolicies, PolicyFile
+from deputize.gateway.policies.enforcement import PolicyEnforcement
+from deputize.gateway.policies.limits import Budget, LimitPolicies, parse_limit
 from deputize.gateway.policies.request import Effect
+from deputize.gateway.state.budgets import SqliteBudgets
 from support.examples import examples
 from support.policies import BALANCE, SERVER, TRANSFER, decided, request
 
@@ -102,3 +110,68 @@ def test_equal_numbers_are_equal_however_they_are_written(amount):
     )  # fmt: skip
     for form in (amount, amount.normalize(), Decimal(f"{amount:E}"), amount + Decimal("0.000")):
         assert decided(policies, request(arguments={"amount": form, "to": "a"})).is_permitted
+
+
+SPENDINGS = st.lists(
+    st.tuples(
+        st.integers(0, 1),  # which process
+        st.sampled_from(["alice", "bob"]),
+        st.decimals("0", "8", places=2),
+        st.booleans(),  # whether it turns out not to have happened
+    ),
+    max_size=25,
+)
+
+
+def budgets_of(user, agent):
+    return [
+        Budget("daily", "transfer", ("amount",), Decimal(20), user, agent, ZoneInfo("UTC")),
+        Budget("calls", "transfer", (), Decimal(6), agent, user, ZoneInfo("UTC")),
+    ]
+
+
+@settings(max_examples=examples(100), deadline=None)
+@given(SPENDINGS, st.booleans(), st.booleans(), st.booleans())
+def test_no_budget_is_exceeded_and_a_dry_run_says_what_enforcement_does(spendings, user, agent, together):
+    limits = LimitPolicies([parse_limit("transfer.amount <= 6", {})])
+
+    async def run(folder):
+        opened = [SqliteBudgets(folder / "b") for _ in range(2)]
+        budgets = budgets_of(user, agent)
+        enforced = [PolicyEnforcement([limits], budgets, each) for each in opened]
+        dry = [PolicyEnforcement([limits], budgets, each, is_dry_run=True) for each in opened]
+        happened = Counter()
+
+        async def call(at, name, amount, fails):
+            asked = request(user=name, arguments={"amount": amount, "to": "a"})
+            verdict = await enforced[at].decide(asked)
+            if not together:
+                predicted = await dry[at].decide(asked)
+                assert predicted.decision == verdict.decision
+                if fails and predicted.reservation:
+                    await dry[at].release(predicted.reservation)
+            assert (amount <= 6) or not verdict.decision.is_permitted
+            if verdict.reservation is None:
+                return
+            if fails:
+                await enforced[at].release(verdict.reservation)
+                return
+            for budget in budgets:
+                happened[budget.name, budget.account(asked).holder] += budget.amount_of(asked)
+
+        calls = (call(*each) for each in spendings)
+        if together:
+            await asyncio.gather(*calls)
+        else:
+            for each in calls:
+                await each
+        for budget in budgets:
+            for name in ("alice", "bob"):
+                account = budget.account(request(user=name))
+                (spent,) = await opened[0].spent([account])
+                assert spent == happened[budget.name, account.holder] <= budget.limit
+        for each in opened:
+            await each.close()
+
+    with TemporaryDirectory() as folder:
+        asyncio.run(run(Path(folder)))

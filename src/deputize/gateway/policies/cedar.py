@@ -47,7 +47,7 @@ class PolicyFile:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rule:
+class _CedarRule:
     """One policy of a file."""
 
     text: str
@@ -64,7 +64,7 @@ class _Tool:
     """What is prepared for the calls of one tool."""
 
     arguments: CedarRecord
-    rules: Mapping[str, _Rule]
+    rules: Mapping[str, _CedarRule]
     """Those that may match, by the id that Cedar gave them."""
     policies: cedarpy.PolicySet
     without_questions: cedarpy.PolicySet
@@ -88,6 +88,7 @@ class CedarPolicies:
         self._budgets = budgets
         self._entities = entities
         self._server = server
+        self.reads_spending: Final = bool(budgets)
 
     @classmethod
     def load(
@@ -108,7 +109,7 @@ class CedarPolicies:
         rules = [rule for file in files for rule in _read(file, faults)]
         seen: set[str] = set()
         for rule in rules:
-            if rule.name in seen:
+            if rule.name in seen and "id" in rule.parsed.annotations:
                 reason = f"another rule has the id {rule.name!r}"
                 faults.found.append(ConfigurationError(rule.position, reason, "give each rule its own @id"))
             seen.add(rule.name)
@@ -143,7 +144,7 @@ class CedarPolicies:
         request: PolicyRequest,
         context: str,
         policies: cedarpy.PolicySet,
-        rules: Mapping[str, _Rule],
+        rules: Mapping[str, _CedarRule],
     ) -> Decision:
         """Return what Cedar says; `rules` of the decision are ids."""
         question = {
@@ -201,7 +202,7 @@ def split_policies(text: str) -> Iterator[tuple[int, str]]:
         yield start, "".join(parts).strip()
 
 
-def _named(decision: Decision, rules: Mapping[str, _Rule]) -> Decision:
+def _named(decision: Decision, rules: Mapping[str, _CedarRule]) -> Decision:
     return Decision(decision.effect, tuple(rules[each].name for each in decision.rules), decision.reason)
 
 
@@ -260,7 +261,7 @@ def _place(tools: Iterable[str], server: str, schema: cedarpy.Schema) -> cedarpy
     return cedarpy.Entities.from_json_str(dumps(placed).decode(), schema)  # pyright: ignore[reportUnknownMemberType]
 
 
-def _read(file: PolicyFile, faults: Faults) -> Iterator[_Rule]:
+def _read(file: PolicyFile, faults: Faults) -> Iterator[_CedarRule]:
     for line, text in split_policies(file.text):
         position = Position(file.name, line=line)
         rules: list[pst.Template] = []
@@ -279,11 +280,11 @@ def _read(file: PolicyFile, faults: Faults) -> Iterator[_Rule]:
             reason = "@ask asks the user to lift what a rule forbids, in words"
             fix = 'write @ask("<what the user is asked>") before a rule that begins with forbid'
             faults.found.append(ConfigurationError(position, reason, fix))
-        yield _Rule(text, position, rule.annotations.get("id") or f"{file.name}:{line}", question, rule)
+        yield _CedarRule(text, position, rule.annotations.get("id") or f"{file.name}:{line}", question, rule)
 
 
 def _judge(
-    rule: _Rule,
+    rule: _CedarRule,
     schema: cedarpy.Schema,
     records: Mapping[str, CedarRecord],
     unmapped: Mapping[str, str],
@@ -369,7 +370,7 @@ def _type_at(record: CedarRecord, path: tuple[str, ...]) -> object:
     return kind
 
 
-def _prepare(name: str, arguments: CedarRecord, rules: Sequence[_Rule]) -> _Tool:
+def _prepare(name: str, arguments: CedarRecord, rules: Sequence[_CedarRule]) -> _Tool:
     """Parse the rules that may match calls of the tool; Cedar numbers them in their order."""
     matching = [rule for rule in rules if _covers(rule.parsed.action, name)]
     binding = [rule for rule in matching if rule.question is None]

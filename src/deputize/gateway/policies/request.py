@@ -81,6 +81,11 @@ class Decision:
 class PolicyEngine(Protocol):
     """Decides about requests, without changing anything."""
 
+    @property
+    def reads_spending(self) -> bool:
+        """Whether it looks at `PolicyRequest.spent`."""
+        ...
+
     async def decide(self, request: PolicyRequest) -> Decision:
         """Decide. Whatever keeps the engine from deciding is a denial."""
         ...
