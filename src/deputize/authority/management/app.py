@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
+from deputize.authority.asgi import Application, Message, Receive, Send
 from deputize.authority.directory.objects import EnvironmentFile, EnvironmentObject
 from deputize.authority.management import monitoring
 from deputize.authority.management.administrators import (
@@ -55,17 +56,25 @@ _OTHERS: Final = {
 _INVITED: Final = "An invitation to administer this server, which works once."
 
 
-def make_application(services: Services) -> FastAPI:
-    """Make the application over the authority's services."""
-    application = make_routes()
-    application.state.services = services
-    application.state.idempotent_answers = IdempotentAnswers(services)
-    application.state.paths = document()["paths"]
-    return application
+def make_application(services: Services) -> Application:
+    """Make the application over the authority's services, which handlers find in the state of a request."""
+    routes = all_routes()
+    state = {
+        "services": services,
+        "idempotent_answers": IdempotentAnswers(services),
+        "paths": document()["paths"],
+    }
+
+    async def answer(scope: Message, receive: Receive, send: Send) -> None:
+        scope["state"].update(state)
+        await routes(scope, receive, send)
+
+    return answer
 
 
-def make_routes() -> FastAPI:
-    """Make an application that has everything but what answers."""
+@cache
+def all_routes() -> FastAPI:
+    """Return the routes, without what answers: FastAPI finds out their parameters once a process."""
     application = FastAPI(
         title="Deputize management API",
         version="1",
@@ -127,7 +136,7 @@ def document() -> dict[str, Any]:
         schemas[f"{noun}View"] = view_schema(kind, entry, about)
         schemas[f"{noun}Page"] = page_schema(f"{noun}View")
         schemas[f"{noun}Changed"] = changed_schema(f"{noun}View")
-    return make_document(make_routes(), schemas)
+    return make_document(all_routes(), schemas)
 
 
 async def show_document(_: Request) -> Response:

@@ -43,7 +43,7 @@ async def answer_http_exception(request: Request, error: Exception) -> Response:
 
 def _methods_at(request: Request) -> list[str]:
     """Return the methods of what is at a request's path."""
-    paths: Mapping[str, Mapping[str, Any]] = request.app.state.paths
+    paths: Mapping[str, Mapping[str, Any]] = request.state.paths
     methods: set[str] = set()
     for template, operations in paths.items():
         if re.fullmatch(_PARAMETER.sub("[^/]+", template), request.url.path):
@@ -86,7 +86,7 @@ async def answer_unauthorized(request: Request, error: Exception) -> Response:
     """Answer who presents no token that opens the API."""
     if not isinstance(error, OAuthError):
         raise error
-    services: Services = request.app.state.services
+    services: Services = request.state.services
     services.record("request refused", None, error.detail, endpoint=request.url.path, error=error.code)
     response = problem(status_of(error), error.description, _id(request))
     for challenge in challenges(request.headers.get("authorization"), error):

@@ -32,10 +32,10 @@ class ManagementRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def answer(request: Request) -> Response:
-            services: Services = request.app.state.services
+            services: Services = request.state.services
             operator = request.state.operator = await operator_of(services, request)
             if request.method in _CHANGES and "idempotency-key" in request.headers:
-                answers: IdempotentAnswers = request.app.state.idempotent_answers
+                answers: IdempotentAnswers = request.state.idempotent_answers
                 response = await answers.answer(request, operator, handle)
             else:
                 response = await handle(request)
@@ -72,13 +72,13 @@ class ManagementCall:
 
 
 def _call(request: Request) -> ManagementCall:
-    return ManagementCall(request, request.app.state.services, request.state.operator)
+    return ManagementCall(request, request.state.services, request.state.operator)
 
 
 async def _environment(
     request: Request, environment: Annotated[str, Path(max_length=36, description="The environment's id.")]
 ) -> str:
-    services: Services = request.app.state.services
+    services: Services = request.state.services
     directory = services.directory
     if environment not in directory.current.environments:
         await directory.refresh()  # another process may have made it

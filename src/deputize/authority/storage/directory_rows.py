@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from sqlalchemy import Column, Connection, Table, bindparam, delete, exists, or_, select, update
+from sqlalchemy.sql import Select
 
 from deputize.authority.storage.engine import Database, upsert
 from deputize.authority.storage.people import note_user_logouts, put_user
@@ -189,6 +190,20 @@ _IN_FORCE = (
 )
 """Which invitations count: those in time whose inviter is in the term of making them; one that names nobody
 only until somebody administers."""
+_ALL_ROWS: Mapping[type[Changeable], Select[Any]] = {
+    kind: select(*(_TABLES[kind].c[column.name] for column in fields(kind))).order_by(
+        *_TABLES[kind].primary_key
+    )
+    for kind in (EnvironmentRow, ObjectRow, SecretRow, SigningKeyRow)
+}
+_ONE_OBJECT = select(*(DIRECTORY_OBJECTS.c[each.name] for each in fields(ObjectRow))).where(
+    DIRECTORY_OBJECTS.c.environment_id == bindparam("environment"),
+    DIRECTORY_OBJECTS.c.kind == bindparam("kind"),
+    DIRECTORY_OBJECTS.c.id == bindparam("id"),
+)
+_SECRETS_OF = select(*(SECRETS.c[each.name] for each in fields(SecretRow))).where(
+    SECRETS.c.environment_id == bindparam("environment"), SECRETS.c.owner_id == bindparam("owner")
+)
 RowT = TypeVar("RowT", EnvironmentRow, ObjectRow, SecretRow, SigningKeyRow)
 
 
@@ -218,24 +233,13 @@ class SqlDirectoryRows:
 
     async def find_object(self, environment_id: str, kind: Kind, object_id: str) -> ObjectRow | None:
         """The object with this id as it is now."""
-        columns = DIRECTORY_OBJECTS.c
-        mine = (
-            (columns.environment_id == bindparam("environment"))
-            & (columns.kind == bindparam("kind"))
-            & (columns.id == bindparam("id"))
-        )
-        statement = select(*(columns[each.name] for each in fields(ObjectRow))).where(mine)
         parameters = {"environment": environment_id, "kind": kind, "id": object_id}
-        rows = await self._database.rows(statement, parameters)
+        rows = await self._database.rows(_ONE_OBJECT, parameters)
         return ObjectRow(*rows[0]) if rows else None
 
     async def secrets_of(self, environment_id: str, owner_id: str) -> tuple[SecretRow, ...]:
         """The secrets of a resource or an agent as they are now."""
-        columns = (SECRETS.c[each.name] for each in fields(SecretRow))
-        statement = select(*columns).where(
-            SECRETS.c.environment_id == bindparam("environment"), SECRETS.c.owner_id == bindparam("owner")
-        )
-        rows = await self._database.rows(statement, {"environment": environment_id, "owner": owner_id})
+        rows = await self._database.rows(_SECRETS_OF, {"environment": environment_id, "owner": owner_id})
         return tuple(SecretRow(*row) for row in rows)
 
     async def invitations_of(self, environment_id: str, now: float) -> tuple[Invitation, ...]:
@@ -277,9 +281,7 @@ class SqlDirectoryRows:
         return await self._database.write(work)
 
     async def _all(self, kind: type[RowT]) -> tuple[RowT, ...]:
-        table = _TABLES[kind]
-        ordered = select(*(table.c[column.name] for column in fields(kind))).order_by(*table.primary_key)
-        return tuple(kind(*row) for row in await self._database.rows(ordered, {}))
+        return tuple(kind(*row) for row in await self._database.rows(_ALL_ROWS[kind], {}))
 
 
 def _make(connection: Connection, change: RowChange) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, fields, replace
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -81,7 +82,17 @@ _AGENTS_OF_SESSIONS = (
     .distinct()
     .order_by(GRANTS.c.session_id, GRANTS.c.client_id)
 )
+_USER_IDS = select(USERS.c.id)
 _COVERS = list(CONSENTS.c).index(CONSENTS.c.covers)
+
+
+@lru_cache(maxsize=16)
+def _having_one_of(statement: Select[Any], column: Column[Any], count: int) -> Select[Any]:
+    """The statement for the rows whose column has one of the parameters `value_0` and following.
+
+    It is the same one each time, so that it is compiled once.
+    """
+    return statement.where(column.in_([bindparam(f"value_{at}") for at in range(count)]))
 
 
 class SqlUsers:
@@ -130,7 +141,7 @@ class SqlUsers:
 
     async def taken_ids(self, ids: Collection[str]) -> frozenset[str]:
         """Those of `ids` that are of users, in whatever environment."""
-        rows = await self._looking_for(select(USERS.c.id), USERS.c.id, ids)
+        rows = await self._looking_for(_USER_IDS, USERS.c.id, ids)
         return frozenset(user_id for (user_id,) in rows)
 
     async def put_user(self, user: User) -> None:
@@ -184,7 +195,7 @@ class SqlUsers:
         ordered, found = sorted({value for value in values if "\x00" not in value}), list[Sequence[Any]]()
         for start in range(0, len(ordered), _CHUNK):
             named = {f"value_{at}": value for at, value in enumerate(ordered[start : start + _CHUNK])}
-            chosen = statement.where(column.in_([bindparam(name) for name in named]))
+            chosen = _having_one_of(statement, column, len(named))
             found += await self._database.rows(chosen, {**parameters, **named})
         return found
 
