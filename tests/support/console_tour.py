@@ -10,7 +10,15 @@ from support.furnished_console import paths_of_pages
 
 _DOWNLOADS: Final = {"audit/export"}
 """What has a link and is no page."""
-_BY_FORMS: Final = {"": "/search", "users/{id}": "/disable"}
+_BY_FORMS: Final = {
+    "": "/search",
+    "users/{id}": "/disable",
+    "resources/{id}": "/secret",
+    "agents/{id}": "/secret",
+    "administrators": "/invited",
+    "registration": "/invited",
+    "environments": "/imported",
+}
 """Where the forms of a kind of page lead, from its address: no link does."""
 _EXAMPLES: Final = 4
 """How many pages of a kind are searched for links: one resource has attributes, another one scopes."""

@@ -70,6 +70,14 @@ class Cookies:
         """Give the browser what it keeps until its user is back; an empty value takes it."""
         self._set(response, f"deputize-trip-{self.environment_id}", value, lifetime)
 
+    def shown(self, head: Head) -> str:
+        """Return what the next page shows once; see `authority.shown_once`. Empty without it."""
+        return self._read(head, f"deputize-shown-{self.environment_id}") or ""
+
+    def set_shown(self, response: Response, value: str, lifetime: int) -> None:
+        """Give the browser what the next page shows once; an empty value takes it."""
+        self._set(response, f"deputize-shown-{self.environment_id}", value, lifetime)
+
     def _name(self, name: str) -> str:
         return f"__Host-{name}" if self.secure else name
 

@@ -81,6 +81,10 @@ async def test_an_app_is_set_up_and_recovery_codes_are_shown_once(authority, pag
     await page.submit(form_with(page, "recovery"), action="recovery")
     codes = re.findall(r"<code>([A-Z2-7-]{19})</code>", page.response.text)
     assert len(codes) == 10
+    assert not any(each in str(page.response.url) for each in codes)
+    await page.get(page.response.url.raw_path.decode())
+    assert "The codes were shown already." in page.response.text
+    assert codes[0] not in page.response.text
     await page.get(f"{authority.path}/my/security")
     assert "Codes left: 10" in page.response.text
     assert codes[0] not in page.response.text

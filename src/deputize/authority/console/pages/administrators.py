@@ -11,10 +11,12 @@ from deputize.authority.console.call import ConsoleCall
 from deputize.authority.console.ending import is_disabling
 from deputize.authority.console.forms import Choices, EntryForm, FilledForm, Flag, FormField
 from deputize.authority.console.requests import problems_of
+from deputize.authority.console.secrets import forget_shown, leave_to_show, take_shown
 from deputize.authority.console.section import ConsolePage, ConsoleSection
 from deputize.authority.console.session import administrators
 from deputize.authority.directory.objects import Role
 from deputize.authority.environment_file.problems import EnvironmentFileInvalid
+from deputize.kernel.values import JsonObject
 from deputize.oauth.usernames import MAX_LENGTH
 
 FORM = EntryForm("administrators", Choices("roles"), Flag("enabled", default=True))
@@ -68,7 +70,7 @@ async def show_invitation(call: ConsoleCall) -> Response:
 
 
 async def invite(call: ConsoleCall) -> Response:
-    """Show the link with which somebody makes themselves an administrator, this once."""
+    """Make the link with which somebody makes themselves an administrator, and go to where it is shown."""
     entry, problems = INVITATION.read(call.typed, call.moments)
     form = INVITATION.refill(call.typed)
     if problems:
@@ -83,13 +85,17 @@ async def invite(call: ConsoleCall) -> Response:
         )
     except EnvironmentFileInvalid as error:
         return show_invitation_form(call, form.with_problems(problems_of(error)))
-    return call.show(
-        "administrators_link.html",
-        title=call.t("administrators.invited"),
-        crumbs=crumbs_of(call),
-        link=changed.secrets[0].text,
-        invitation=changed.view,
-    )
+    facts: JsonObject = changed.view.facts if changed.view else {}
+    invited = {"name": str(entry["username"]), "expires_at": facts.get("expires_at")}
+    return await leave_to_show(call, "administrators", "invited", link=changed.secrets[0].text, **invited)
+
+
+async def show_link(call: ConsoleCall) -> Response:
+    """Show the link of an invitation, this once."""
+    shown = await take_shown(call, "administrators", "invited")
+    title = call.t("administrators.invited")
+    response = call.show("administrators_link.html", title=title, crumbs=crumbs_of(call), shown=shown)
+    return forget_shown(call, response)
 
 
 async def confirm_withdrawal(call: ConsoleCall) -> Response:
@@ -143,6 +149,7 @@ SECTION = ConsoleSection(
     (
         ConsolePage("administrators", show_administrators),
         ConsolePage("administrators/invite", show_invitation, invite),
+        ConsolePage("administrators/invited", show_link),
         ConsolePage("administrators/invitations/{id}/withdraw", confirm_withdrawal, withdraw),
         ConsolePage("administrators/{id}", show_administrator, save_administrator),
     ),

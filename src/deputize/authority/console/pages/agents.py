@@ -26,7 +26,13 @@ from deputize.authority.console.forms import (
     Pairs,
 )
 from deputize.authority.console.requests import problems_of
-from deputize.authority.console.secrets import change_secrets, overlaps
+from deputize.authority.console.secrets import (
+    change_secrets,
+    forget_shown,
+    leave_to_show,
+    overlaps,
+    take_shown,
+)
 from deputize.authority.console.section import CHANGERS, ConsolePage, ConsoleSection
 from deputize.authority.environment_file.problems import EnvironmentFileInvalid
 from deputize.authority.storage.activities import ActivityQuery
@@ -97,14 +103,14 @@ async def show_new_agent(call: ConsoleCall) -> Response:
 
 
 async def create_agent(call: ConsoleCall) -> Response:
-    """Create an agent, whose secret is shown this once."""
+    """Create an agent, and go to where its secret is shown."""
     saved = await call.save("agent", NEW)
     if isinstance(saved, FilledForm):
         return show_form(call, saved)
-    secrets = saved.changed.secrets
-    return show_tab(
-        call, "agents_secret.html", saved.view, "secrets", secret=secrets[0].text if secrets else ""
-    )
+    secrets, agent_id = saved.changed.secrets, saved.view.id
+    if not secrets:
+        return await call.leave("agents", agent_id, flash="agents.saved", name=saved.view.name)
+    return await leave_to_show(call, "agents", agent_id, "secret", secret=secrets[0].text)
 
 
 async def show_agent(call: ConsoleCall) -> Response:
@@ -175,12 +181,15 @@ async def show_secrets(call: ConsoleCall) -> Response:
 
 
 async def save_secrets(call: ConsoleCall) -> Response:
-    """Draw a new secret, shown this once, or end those before it."""
+    """Draw a new secret, or end those before it."""
+    return await change_secrets(call, "agent", await call.find("agent"))
+
+
+async def show_new_secret(call: ConsoleCall) -> Response:
+    """Show a new secret, this once, and what is done next."""
     agent = await call.find("agent")
-    changed = await change_secrets(call, "agent", agent)
-    if isinstance(changed, str):
-        return show_tab(call, "agents_secret.html", agent, "secrets", secret=changed)
-    return changed
+    shown = await take_shown(call, "agents", agent.id, "secret")
+    return forget_shown(call, show_tab(call, "agents_secret.html", agent, "secrets", shown=shown))
 
 
 async def show_activity(call: ConsoleCall) -> Response:
@@ -364,6 +373,7 @@ SECTION = ConsoleSection(
         ConsolePage("agents/{id}/resources", show_resources, save_resources, CHANGERS),
         ConsolePage("agents/{id}/policies", show_policies, save_policies, CHANGERS),
         ConsolePage("agents/{id}/secrets", show_secrets, save_secrets),
+        ConsolePage("agents/{id}/secret", show_new_secret),
         ConsolePage("agents/{id}/activity", show_activity),
         ConsolePage("agents/{id}/stop", confirm_stop, stop_agent),
         ConsolePage("agents/{id}/enable", None, enable_agent, CHANGERS),

@@ -10,10 +10,13 @@ from starlette.responses import Response
 from deputize.authority.console.call import ConsoleCall
 from deputize.authority.console.forms import Area, EntryForm, FilledForm, FormField
 from deputize.authority.console.requests import problems_of
+from deputize.authority.console.secrets import forget_shown, leave_to_show, take_shown
 from deputize.authority.console.section import ConsolePage, ConsoleSection
 from deputize.authority.environment_file import Application, Applied, EnvironmentFileInvalid
+from deputize.authority.shown_once import fits
 from deputize.authority.storage import DirectoryConflict
 from deputize.kernel.errors import ConfigurationError
+from deputize.kernel.values import JsonObject
 
 NEW = EntryForm("environments", FormField("environment", required=True, maxlength=256))
 MAX_FILE: Final = 900_000
@@ -87,13 +90,34 @@ async def import_file(call: ConsoleCall) -> Response:
         mistakes = [Mistake(each, show_place(text, each)) for each in error.errors]
         return show_import_form(call, wrong, mistakes=mistakes)
     if is_seen:
-        return call.show(
-            "environments_imported.html",
-            title=call.t("environments.imported", name=applied.environment.name),
-            crumbs=crumbs_of(call),
-            applied=applied,
-        )
+        return await leave_imported(call, applied)
     return show_import_form(call, form, applied=applied)
+
+
+async def leave_imported(call: ConsoleCall, applied: Applied) -> Response:
+    """Go to where it is said what was imported; what is too much for a cookie, this answer itself says."""
+    secrets = [{"name": each.owner.name, "id": each.owner.id, "text": each.text} for each in applied.secrets]
+    shown: JsonObject = {
+        "environment": applied.environment.id,
+        "name": applied.environment.name,
+        "lines": list(applied.lines),
+        "warnings": list(applied.warnings),
+        "secrets": secrets,
+    }
+    if fits(shown):
+        return await leave_to_show(call, "environments", "imported", **shown)
+    return say_imported(call, shown)
+
+
+async def show_imported(call: ConsoleCall) -> Response:
+    """Say what was imported, with the secrets that came into being, this once."""
+    return forget_shown(call, say_imported(call, await take_shown(call, "environments", "imported")))
+
+
+def say_imported(call: ConsoleCall, shown: JsonObject | None) -> Response:
+    """Say what was imported; without that, that it was said already."""
+    title = call.t("environments.imported", name=shown["name"]) if shown else call.t("environments.import")
+    return call.show("environments_imported.html", title=title, crumbs=crumbs_of(call), shown=shown)
 
 
 def read_chosen_file(call: ConsoleCall) -> str:
@@ -154,5 +178,6 @@ SECTION = ConsoleSection(
         ConsolePage("environments", show_environments),
         ConsolePage("environments/new", show_new, create),
         ConsolePage("environments/import", show_import, import_file),
+        ConsolePage("environments/imported", show_imported),
     ),
 )

@@ -20,6 +20,7 @@ from deputize.authority.console.forms import (
     ScopeChoices,
 )
 from deputize.authority.console.requests import problems_of
+from deputize.authority.console.secrets import forget_shown, leave_to_show, take_shown
 from deputize.authority.console.section import ConsolePage, ConsoleSection
 from deputize.authority.console.settings import written_out
 from deputize.authority.environment_file.plan import Difference
@@ -136,7 +137,7 @@ async def show_new_invitation(call: ConsoleCall) -> Response:
 
 
 async def invite(call: ConsoleCall) -> Response:
-    """Show a new initial access token, this once."""
+    """Make an initial access token, and go to where it is shown."""
     entry, unreadable = INVITATION.read(call.typed, call.moments)
     problems = {name: call.t(text) for name, text in unreadable.items()}
     lifetime: float | None = None
@@ -157,14 +158,23 @@ async def invite(call: ConsoleCall) -> Response:
         )
     except EnvironmentFileInvalid as error:
         return show_invitation_form(call, form.with_problems(problems_of(error)))
-    return call.show(
+    token = changed.secrets[0]
+    facts: JsonObject = changed.view.facts if changed.view else {}
+    invited = {name: facts.get(name) for name in ("uses_left", "expires_at")}
+    where = ("registration", "invited")
+    return await leave_to_show(call, *where, token=token.text, id=token.owner.id, **invited)
+
+
+async def show_token(call: ConsoleCall) -> Response:
+    """Show a new initial access token, this once."""
+    response = call.show(
         "registration_token.html",
         title=call.t("registration_invitation.made"),
         crumbs=crumbs_of(call, "invitations"),
-        token=changed.secrets[0].text,
-        invitation=changed.view,
+        shown=await take_shown(call, "registration", "invited"),
         endpoint=f"{(await call.find('environment')).facts['issuer']}/register",
     )
+    return forget_shown(call, response)
 
 
 async def confirm_withdrawal(call: ConsoleCall) -> Response:
@@ -357,6 +367,7 @@ SECTION = ConsoleSection(
         ConsolePage("registration/agents/{id}/refuse", confirm_refusal, refuse),
         ConsolePage("registration/invitations", show_invitations),
         ConsolePage("registration/invite", show_new_invitation, invite),
+        ConsolePage("registration/invited", show_token),
         ConsolePage("registration/invitations/{id}/withdraw", confirm_withdrawal, withdraw),
         ConsolePage("registration/settings", show_settings, save_settings),
         ConsolePage("registration/close", confirm_closing, close),

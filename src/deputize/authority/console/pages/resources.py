@@ -20,7 +20,13 @@ from deputize.authority.console.forms import (
 )
 from deputize.authority.console.items import ItemList
 from deputize.authority.console.mapping_trial import SITUATIONS, attempt
-from deputize.authority.console.secrets import change_secrets, overlaps
+from deputize.authority.console.secrets import (
+    change_secrets,
+    forget_shown,
+    leave_to_show,
+    overlaps,
+    take_shown,
+)
 from deputize.authority.console.section import ConsolePage, ConsoleSection
 from deputize.authority.directory.objects import MAPPINGS
 from deputize.jose import DEFAULT_ALGORITHM, Algorithm
@@ -78,13 +84,14 @@ async def show_resource(call: ConsoleCall) -> Response:
 
 
 async def save_resource(call: ConsoleCall) -> Response:
-    """Create a resource, whose secret is shown this once, or change the one in the path."""
+    """Create a resource, and go to where its secret is shown; or change the one in the path."""
     resource = await call.find("resource") if "id" in call.request.path_params else None
     saved = await call.save("resource", PROFILE, resource.id if resource else None)
     if isinstance(saved, FilledForm):
         return show_profile(call, saved, resource)
     if resource is None:
-        return show_secret(call, saved.view, saved.changed.secrets[0].text)
+        secret = saved.changed.secrets[0].text
+        return await leave_to_show(call, "resources", saved.view.id, "secret", secret=secret)
     return await call.leave("resources", saved.view.id, flash="resources.saved", name=saved.view.name)
 
 
@@ -189,10 +196,26 @@ async def show_secrets(call: ConsoleCall) -> Response:
 
 
 async def save_secrets(call: ConsoleCall) -> Response:
-    """Draw a new secret, shown this once, or end those before it."""
+    """Draw a new secret, or end those before it."""
+    return await change_secrets(call, "resource", await call.find("resource"))
+
+
+async def show_new_secret(call: ConsoleCall) -> Response:
+    """Show a new secret, this once, with what a gateway takes of it, and what is done next."""
     resource = await call.find("resource")
-    changed = await change_secrets(call, "resource", resource)
-    return show_secret(call, resource, changed) if isinstance(changed, str) else changed
+    stored = call.environment.resources[resource.id]
+    shown = await take_shown(call, "resources", resource.id, "secret")
+    response = show_tab(
+        call,
+        "resources_secret.html",
+        resource,
+        "secrets",
+        shown=shown,
+        encoded=b64encode(str(shown["secret"]).encode()).decode() if shown else "",
+        authority_url=call.environment.issuer.removesuffix("/as"),
+        is_for_gateway=stored.maps("act") or "://" in stored.audience,
+    )
+    return forget_shown(call, response)
 
 
 def show_tab(call: ConsoleCall, template: str, resource: ObjectView, tab: str, **values: object) -> Response:
@@ -216,19 +239,6 @@ def show_profile(call: ConsoleCall, form: FilledForm, resource: ObjectView | Non
         crumbs=[(call.t("resources.title"), call.path("resources"))],
         resource=resource,
         tab="overview",
-    )
-
-
-def show_secret(call: ConsoleCall, resource: ObjectView, secret: str) -> Response:
-    """Show a new secret, this once, with what the gateway takes of it, and what is done next."""
-    return show_tab(
-        call,
-        "resources_secret.html",
-        resource,
-        "secrets",
-        secret=secret,
-        encoded=b64encode(secret.encode()).decode(),
-        authority_url=call.environment.issuer.removesuffix("/as"),
     )
 
 
@@ -292,5 +302,6 @@ SECTION = ConsoleSection(
         ConsolePage("resources/{id}/scopes/{item}", show_scope, save_scope),
         ConsolePage("resources/{id}/scopes/{item}/remove", None, remove_scope),
         ConsolePage("resources/{id}/secrets", show_secrets, save_secrets),
+        ConsolePage("resources/{id}/secret", show_new_secret),
     ),
 )

@@ -11,12 +11,14 @@ from deputize.authority.factors import passkeys, recovery_codes, totp
 from deputize.authority.factors.challenges import make_challenge
 from deputize.authority.my.section import Section, Visit
 from deputize.authority.my.sections.agents import format_day
+from deputize.authority.shown_once import LIFETIME, Place, open_once, seal_once
 from deputize.authority.signon import flow, providers
 from deputize.authority.signon.browser import cookies_of
 from deputize.authority.signon.pages import Problem
 from deputize.authority.signon.password_change import change_password
 from deputize.authority.signon.proofs import keep_passkey
 from deputize.authority.signon.providers import ProviderFailed
+from deputize.authority.signon.responses import see_other
 from deputize.authority.signon.sessions import add_factor
 from deputize.authority.signon.step import Again, Done, NewSession, Situation
 from deputize.http.messages import Response
@@ -27,8 +29,8 @@ from deputize.oauth.records.store import Factor
 
 
 async def show(visit: Visit) -> Response:
-    """Show what the person has beside a password, and the ways to more."""
-    return await _show(visit, ())
+    """Show what the person has beside a password, and the ways to more; or recovery codes, once."""
+    return await (_show_codes(visit) if visit.call.query().get("recovery") else _show(visit, ()))
 
 
 async def submit(visit: Visit, form: Mapping[str, str]) -> Response:
@@ -80,13 +82,32 @@ async def _enrol(visit: Visit, form: Mapping[str, str]) -> Response:
 
 
 async def _draw_codes(visit: Visit, _form: Mapping[str, str]) -> Response:
-    """Draw recovery codes in place of all there are, and show them: to who has an authenticator app."""
+    """Draw recovery codes in place of all there are, and go to where they are shown.
+
+    For who has an authenticator app.
+    """
     call, user = visit.call, visit.signed_on.user
     if not any(each.kind == "totp" for each in await _factors(visit)):
-        return await show(visit)
+        return await _show(visit, ())
     codes = await recovery_codes.replace_codes(call.services, user, call.now)
     call.record("recovery codes drawn", user_id=user.id)
-    return visit.show({"codes": codes}, template="recovery_codes.html")
+    response = see_other(f"/{call.environment.id}/my/security?recovery=codes")
+    sealed = await seal_once(call.services, _place_of_codes(visit), {"codes": list(codes)})
+    cookies_of(call).set_shown(response, sealed, LIFETIME)
+    return response
+
+
+async def _show_codes(visit: Visit) -> Response:
+    """Show the recovery codes that were just drawn, this once."""
+    cookies, head = cookies_of(visit.call), visit.call.head
+    shown = await open_once(visit.call.services, _place_of_codes(visit), cookies.shown(head))
+    response = visit.show({"codes": shown and shown["codes"]}, template="recovery_codes.html")
+    cookies.set_shown(response, "", 0)
+    return response
+
+
+def _place_of_codes(visit: Visit) -> Place:
+    return Place(visit.signed_on.session, "security/recovery")
 
 
 async def _remove(visit: Visit, form: Mapping[str, str]) -> Response:
