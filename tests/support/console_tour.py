@@ -10,7 +10,7 @@ from support.furnished_console import paths_of_pages
 
 _DOWNLOADS: Final = {"audit/export"}
 """What has a link and is no page."""
-_BY_FORMS: Final = {
+BY_FORMS: Final = {
     "": "/search",
     "users/{id}": "/disable",
     "resources/{id}": "/secret",
@@ -50,7 +50,7 @@ def visit(page: Any, console: Console) -> Iterator[tuple[str, str]]:
         answer = page.goto(console.authority.base_url + address)
         assert answer.status in {200, 409}, f"{address}: {answer.status}"  # 409: in use
         links = page.eval_on_selector_all("a[href]", "all => all.map(each => new URL(each.href).pathname)")
-        links += [address + _BY_FORMS[kind]] if kind in _BY_FORMS else []
+        links += [address + BY_FORMS[kind]] if kind in BY_FORMS else []
         shown[kind] += 1
         if shown[kind] == 1:
             yield kind, address

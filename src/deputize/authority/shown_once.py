@@ -23,7 +23,7 @@ MAX_SHOWN: Final = 2600
 _PURPOSE: Final = "shown once"
 
 
-class Place(NamedTuple):
+class ShownPlace(NamedTuple):
     """Where something is shown, and to whom."""
 
     session: Session
@@ -35,13 +35,13 @@ def fits(values: JsonObject) -> bool:
     return len(json.dumps(values)) <= MAX_SHOWN
 
 
-async def seal_once(services: Services, place: Place, values: JsonObject) -> str:
+async def seal_once(services: Services, place: ShownPlace, values: JsonObject) -> str:
     """Encrypt what is shown at that place."""
     told = json.dumps([services.clock.now() + LIFETIME, values])
     return (await _seal(services, place)).seal(told, _binding(place))
 
 
-async def open_once(services: Services, place: Place, sealed: str) -> JsonObject | None:
+async def open_once(services: Services, place: ShownPlace, sealed: str) -> JsonObject | None:
     """Return what is to be shown at that place; `None` where it is over, or was shown already."""
     told = (await _seal(services, place)).open(sealed, _binding(place)) if sealed else None
     match loads(told.encode(), max_size=4 * MAX_SHOWN) if told else None:
@@ -52,10 +52,10 @@ async def open_once(services: Services, place: Place, sealed: str) -> JsonObject
             return None
 
 
-async def _seal(services: Services, place: Place) -> TextSeal:
+async def _seal(services: Services, place: ShownPlace) -> TextSeal:
     key = await services.store.server_keys.server_key(place.session.environment_id, _PURPOSE)
     return TextSeal(lambda: (key,))
 
 
-def _binding(place: Place) -> bytes:
+def _binding(place: ShownPlace) -> bytes:
     return json.dumps([place.session.id, place.path]).encode()

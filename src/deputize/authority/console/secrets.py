@@ -7,7 +7,7 @@ from starlette.responses import Response
 from deputize.authority.administration import ObjectView
 from deputize.authority.console.call import ConsoleCall
 from deputize.authority.console.session import cookie_attributes, cookie_name
-from deputize.authority.shown_once import LIFETIME, Place, open_once, seal_once
+from deputize.authority.shown_once import LIFETIME, ShownPlace, open_once, seal_once
 from deputize.kernel.values import JsonObject, JsonValue
 
 OVERLAPS: Final = ("0", "3600", "86400", "604800")
@@ -18,7 +18,9 @@ _COOKIE: Final = "deputize-console-shown"
 async def leave_to_show(call: ConsoleCall, *segments: str, **values: JsonValue) -> Response:
     """Go to the page that shows `values` this once; see `authority.shown_once`."""
     response = await call.leave(*segments)
-    sealed = await seal_once(call.services, Place(call.administrator.session, call.path(*segments)), values)
+    sealed = await seal_once(
+        call.services, ShownPlace(call.administrator.session, call.path(*segments)), values
+    )
     response.headers.append("Set-Cookie", _cookie(call, sealed, LIFETIME))
     return response
 
@@ -26,7 +28,9 @@ async def leave_to_show(call: ConsoleCall, *segments: str, **values: JsonValue) 
 async def take_shown(call: ConsoleCall, *segments: str) -> JsonObject | None:
     """Return what the page at that path shows this once; `None` where it was shown already."""
     sealed = call.request.cookies.get(cookie_name(call.services, _COOKIE), "")
-    return await open_once(call.services, Place(call.administrator.session, call.path(*segments)), sealed)
+    return await open_once(
+        call.services, ShownPlace(call.administrator.session, call.path(*segments)), sealed
+    )
 
 
 def forget_shown(call: ConsoleCall, response: Response) -> Response:

@@ -14,6 +14,7 @@ from deputize.authority.console.pages import SECTIONS
 from deputize.authority.directory.objects import OBJECTS, EnvironmentObject, UserObject
 from deputize.authority.environment_file.writing import write_yaml
 from support.authority import PASSWORD, Browser, PageForm
+from support.console_tour import BY_FORMS
 from support.management import running_management
 from support.markup import HOSTILE, MARK, PageJudge
 from support.rich_environment import RICH
@@ -134,8 +135,7 @@ async def crawl(browser, start):
         response = await browser.get(path)
         assert response.status_code in {200, 404, 409, 422}, (path, response.status_code)
         shapes.setdefault(bare, response.status_code)
-        if re.fullmatch(f"{start}/users/[0-9a-f-]{{36}}", bare):
-            waiting.append(f"{bare}/disable")  # where its form leads
+        waiting += [bare + way for kind, way in BY_FORMS.items() if is_seen(kind, [bare], start)]
         for link in PageJudge(response.text).links:
             target = response.url.join(link)
             if target.path.startswith(f"{start}") and len(seen) < 600:

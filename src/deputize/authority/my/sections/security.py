@@ -11,7 +11,7 @@ from deputize.authority.factors import passkeys, recovery_codes, totp
 from deputize.authority.factors.challenges import make_challenge
 from deputize.authority.my.section import Section, Visit
 from deputize.authority.my.sections.agents import format_day
-from deputize.authority.shown_once import LIFETIME, Place, open_once, seal_once
+from deputize.authority.shown_once import LIFETIME, ShownPlace, open_once, seal_once
 from deputize.authority.signon import flow, providers
 from deputize.authority.signon.browser import cookies_of
 from deputize.authority.signon.pages import Problem
@@ -106,8 +106,8 @@ async def _show_codes(visit: Visit) -> Response:
     return response
 
 
-def _place_of_codes(visit: Visit) -> Place:
-    return Place(visit.signed_on.session, "security/recovery")
+def _place_of_codes(visit: Visit) -> ShownPlace:
+    return ShownPlace(visit.signed_on.session, "security/recovery")
 
 
 async def _remove(visit: Visit, form: Mapping[str, str]) -> Response:
