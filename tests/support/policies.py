@@ -30,6 +30,7 @@ def request(**members) -> PolicyRequest:
         "arguments": {"amount": Decimal("12.50"), "to": "alice"},
         "address": "192.0.2.7",
         "now": 1_800_000_000.0,
+        "claims": {"sub": "demouser", "client_id": "assistant"},
     }
     return PolicyRequest(**(ordinary | members))
 
