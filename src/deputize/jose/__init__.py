@@ -32,6 +32,7 @@ from deputize.jose.keys import (
     KeyInvalid,
     SigningKey,
     generate_key,
+    read_signing_key,
 )
 from deputize.jose.public_keys import PRIVATE_MEMBERS, VERIFIABLE_ALGORITHMS, PublicKey, parse_public_key
 from deputize.jose.tokens import (
@@ -41,6 +42,7 @@ from deputize.jose.tokens import (
     Verifier,
     presented,
     sign,
+    sign_with,
     verify,
 )
 
@@ -78,9 +80,11 @@ __all__ = [
     "presented",
     "read_key",
     "read_key_set",
+    "read_signing_key",
     "retire",
     "rotate",
     "sign",
+    "sign_with",
     "verify",
     "verify_with",
     "without_outlived",

@@ -136,6 +136,25 @@ def generate_key(algorithm: str, kid: str, now: float, state: KeyState = "next")
     return SigningKey(kid, algorithm, state, now, cast("JsonObject", key.as_dict(private=True)))
 
 
+def read_signing_key(pem: bytes, algorithm: str | None, now: float) -> SigningKey:
+    """The private key in `pem` (PKCS #8), whose thumbprint is its `kid` (RFC 7638).
+
+    Without `algorithm` it signs by the one that fits it. Raises `KeyInvalid`.
+    """
+    for kind in (ECKey, RSAKey, OKPKey):
+        try:
+            key = kind.import_key(pem)
+            break
+        except (JoseError, ValueError, TypeError):
+            continue
+    else:
+        raise KeyInvalid("the key is none that tokens are signed with")
+    chosen = algorithm or next(name for name, (kind, _) in _PARAMETERS.items() if kind == key.key_type)
+    if _parameters(chosen)[0] != key.key_type:
+        raise KeyInvalid(f"the key is of type {key.key_type}, which does not sign with {chosen}")
+    return SigningKey(key.thumbprint(), chosen, "current", now, cast("JsonObject", key.as_dict(private=True)))
+
+
 def _instant(value: object) -> float:
     if is_number(value):
         return float(value)

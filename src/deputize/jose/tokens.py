@@ -37,7 +37,11 @@ def sign(
 
     Raises `KeyInvalid` where the ring has no such key.
     """
-    key = ring.signing_key(algorithm)
+    return sign_with(claims, ring.signing_key(algorithm), typ)
+
+
+def sign_with(claims: JsonObject, key: SigningKey, typ: str) -> str:
+    """`claims` as a JWT signed by one key; numbers are finite, texts Unicode."""
     payload = encode_base64url(dumps(dict(claims)))
     signing_input = _protected_header(key.algorithm, key.kid, typ) + b"." + payload
     return (signing_input + b"." + encode_base64url(key.sign(signing_input))).decode("ascii")

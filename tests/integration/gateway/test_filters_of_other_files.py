@@ -1,8 +1,12 @@
 """Filters that files of other gateways use, on a running gateway, with plans made and remembered."""
 
+import asyncio
+
 from deputize.http.messages import Body, Headers, Response
+from deputize.jose import parse_foreign_token, read_key, read_signing_key, verify_with
 from integration.gateway.conftest import CLEAR
 from support.gateway import write_json
+from support.patience import PATIENCE
 from support.wire import Server, answer_text, ask
 
 
@@ -89,3 +93,51 @@ async def test_what_is_found_in_an_entity_looks_up_a_record_that_goes_on_as_a_he
                 assert (answer.body, answer.headers.get("x-name")) == (role, name)
         assert (await ask(port, "POST", "/", [], b"x" * 1_048_577)).status == 413
     assert len(backend.received) == 8
+
+
+async def test_a_server_that_fails_is_spared_and_tried_again(instance, started):
+    statuses = [500, 502, 502, 200]
+    async with Server(lambda _: answer_text("x", statuses.pop(0))) as backend:
+        counter = {"maxFailures": 2, "openDuration": "300 ms", "slidingCounter": {"size": 3}}
+        breaker = {"type": "CircuitBreakerFilter", "config": counter}
+        write_json(instance / "config" / "routes" / "r.json", chain(backend, breaker))
+        port = (await started(instance)).ports[0]
+        assert [(await ask(port, "GET", "/")).status for _ in range(3)] == [500, 502, 502]
+        answer = await ask(port, "GET", "/")
+        assert (answer.status, answer.headers.get("retry-after"), len(backend.received)) == (503, "1", 3)
+        async with asyncio.timeout(PATIENCE):
+            while (await ask(port, "GET", "/")).status == 503:
+                pass
+    assert statuses == []
+
+
+async def test_a_signed_jwt_is_sent_on(instance, started, certificate):
+    (instance / "key.pem").write_bytes(certificate[0])
+    store = {
+        "type": "FileSystemSecretStore",
+        "config": {
+            "directory": str(instance),
+            "suffix": ".pem",
+            "mappings": [{"secretId": "key", "format": {"type": "PemPropertyFormat"}}],
+        },
+    }
+    build = {
+        "type": "JwtBuilderFilter",
+        "config": {
+            "template": {"path": "${request.uri.path}", "iat": "${now.epochSeconds}"},
+            "secretsProvider": store,
+            "signature": {"secretId": "key"},
+        },
+    }
+    send = {
+        "type": "HeaderFilter",
+        "config": {"messageType": "REQUEST", "replace": {"X-Token": "${contexts.jwtBuilder.value}"}},
+    }
+    async with Server(lambda request: answer_text(request.headers.get("x-token") or "")) as backend:
+        write_json(instance / "config" / "routes" / "r.json", chain(backend, build, send))
+        port = (await started(instance)).ports[0]
+        key = read_key(read_signing_key(certificate[0], None, 0.0).public_jwk)
+        for path in ("/a", "/b", "/a"):
+            answer = await ask(port, "GET", path, [("X-Token", "forged")])
+            claims = verify_with(parse_foreign_token(answer.body.decode()), [key])
+            assert (claims["path"], claims.keys()) == (path, {"path", "iat"})

@@ -11,6 +11,7 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Final, Generic, TypeVar, cast
 from urllib.parse import parse_qs, unquote
 
+from deputize.expressions.functions.gateway.certificates import CERTIFICATE_THUMBPRINT
 from deputize.gateway.config.instance import Instance
 from deputize.gateway.exchange.contexts import AttributesContext, BoundContext, Shape
 from deputize.http.exchange import Exchange, Head
@@ -167,6 +168,11 @@ def _remote_port(bound: Bindings) -> int:
     return (bound.exchange or bound.subject).peer.remote_port
 
 
+def _certificates(thumbprint: str | None) -> list[Mapping[str, str]]:
+    """The certificate that the client showed, as `pemCertificate` gives it; empty without one."""
+    return [] if thumbprint is None else [{CERTIFICATE_THUMBPRINT: thumbprint}]
+
+
 _URI: Readers[tuple[Origin | None, Target]] = {
     "scheme": lambda uri: uri[0].scheme if uri[0] else None,
     "host": lambda uri: uri[0].host if uri[0] else None,
@@ -212,7 +218,7 @@ _CLIENT: Readers[Bindings] = {
     "localPort": lambda bound: bound.subject.peer.local_port,
     "isSecure": lambda bound: bound.subject.peer.secure,
     "userAgent": lambda bound: bound.request.headers.get("user-agent"),
-    "certificates": lambda _: [],
+    "certificates": lambda bound: _certificates(bound.subject.peer.certificate),
 }
 
 _NOW: Readers[Clock] = {

@@ -91,6 +91,11 @@ def keep_for_mcp(head: Head) -> Head:
     return head.with_headers(Headers([*headers.raw, _VIA[head.version]]))
 
 
+def is_told_by_proxies(name: str) -> bool:
+    """Whether a field of that name reaches filters only where a trusted proxy sent it."""
+    return _kind(name.encode("latin-1", "replace")) in {_IS_ABOUT_CLIENT, _IS_CHAIN}
+
+
 def _kind(name: bytes) -> int:
     """What the field `name` is about; `_` counts as `-`, as servers read it."""
     plain = name.lower().replace(b"_", b"-")

@@ -8,10 +8,11 @@ holds the key, and a step of it looks at the proof of each call.
 
 import hmac
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from deputize.gateway.config.settings import Duration, Settings
-from deputize.http.exchange import Exchange
+from deputize.http.exchange import Exchange, Head
 from deputize.kernel.digests import same
 from deputize.kernel.uris import Origin, normalise_resource
 from deputize.kernel.values import JsonObject
@@ -71,6 +72,20 @@ def find_certificate_fault(info: JsonObject, certificate: str | None) -> str | N
     if not isinstance(bound_to, str) or not same(bound_to, certificate):
         return "the token is bound to another certificate than the one that the client showed in TLS"
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCertificateContext:
+    """Left by a filter that takes the client's certificate from a proxy's word instead of the connection."""
+
+    thumbprint: str
+    """Its SHA-256, base64url, as in `cnf.x5t#S256`."""
+
+
+def certificate_of(head: Head) -> str | None:
+    """The thumbprint of the certificate that the client showed, here or to a proxy."""
+    told = head.find(ClientCertificateContext)
+    return told.thumbprint if told else head.peer.certificate
 
 
 class MemoryFull(Exception):

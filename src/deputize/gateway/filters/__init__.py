@@ -2,7 +2,9 @@
 
 from deputize.gateway.filters.allow_only import AllowOnlyFilter
 from deputize.gateway.filters.assignment import AssignmentFilter
+from deputize.gateway.filters.certificate_thumbprint import CertificateThumbprintFilter
 from deputize.gateway.filters.chain_of_filters import ChainOfFilters
+from deputize.gateway.filters.circuit_breaker import CircuitBreakerFilter
 from deputize.gateway.filters.client_credentials_oauth2_client import ClientCredentialsOAuth2ClientFilter
 from deputize.gateway.filters.client_secret_authentication import (
     ClientSecretBasicAuthenticationFilter,
@@ -16,6 +18,7 @@ from deputize.gateway.filters.file_attributes import FileAttributesFilter
 from deputize.gateway.filters.forwarded_request import ForwardedRequestFilter
 from deputize.gateway.filters.header import HeaderFilter
 from deputize.gateway.filters.http_basic_authentication_client import HttpBasicAuthenticationClientFilter
+from deputize.gateway.filters.jwt_builder import JwtBuilderFilter
 from deputize.gateway.filters.location_header import LocationHeaderFilter
 from deputize.gateway.filters.mcp_audit import McpAuditFilter
 from deputize.gateway.filters.mcp_protection import McpProtectionFilter
@@ -38,6 +41,8 @@ FILTERS: tuple[HeapType, ...] = (
     OAuth2ResourceServerFilter,
     OAuth2TokenExchangeFilter,
     ClientCredentialsOAuth2ClientFilter,
+    CertificateThumbprintFilter,
+    JwtBuilderFilter,
     UriPathRewriteFilter,
     HeaderFilter,
     LocationHeaderFilter,
@@ -51,6 +56,7 @@ FILTERS: tuple[HeapType, ...] = (
     SwitchFilter,
     ChainOfFilters,
     AllowOnlyFilter,
+    CircuitBreakerFilter,
     ThrottlingFilter,
     CorsFilter,
     HttpBasicAuthenticationClientFilter,

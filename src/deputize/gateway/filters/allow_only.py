@@ -114,7 +114,7 @@ class AllowRule(Settings):
 
 
 @dataclass(frozen=True, slots=True)
-class _Rule:
+class _PlacedRule:
     written: AllowRule
     when: PlacedCondition | None
     context: BuildContext
@@ -152,7 +152,7 @@ class AllowOnlyFilter:
         failure_handler: Reference | None = None
         """Answers what no rule allows; without it the answer is 401."""
 
-    def __init__(self, rules: Sequence[_Rule], failure: Handler | None) -> None:
+    def __init__(self, rules: Sequence[_PlacedRule], failure: Handler | None) -> None:
         self._rules = rules
         self._failure = failure
         self._is_of_head = all(
@@ -168,7 +168,7 @@ class AllowOnlyFilter:
     @classmethod
     def build(cls, config: Config, context: BuildContext) -> Self:
         """Place the conditions. A rule about the subject of a certificate is refused."""
-        rules: list[_Rule] = []
+        rules: list[_PlacedRule] = []
         for index, rule in enumerate(config.rules):
             for at, source in enumerate(rule.source):
                 if source.certificate is not None:
@@ -177,7 +177,7 @@ class AllowOnlyFilter:
                         key, "rules about the subject of a certificate are not supported", _FIX
                     )
             when = context.condition(rule.when, f"rules/{index}/when") if rule.when else None
-            rules.append(_Rule(rule, when, context))
+            rules.append(_PlacedRule(rule, when, context))
         return cls(rules, context.refer_if_set(config.failure_handler, Handler, "failureHandler"))
 
     def prepare(self, head: Head, next: Prepare) -> Plan:

@@ -19,6 +19,7 @@ from deputize.gateway.exchange.proofs import (
     DPoPSettings,
     MemoryFull,
     ProofCheck,
+    certificate_of,
     find_certificate_fault,
 )
 from deputize.gateway.exchange.refusals import DPOP_NONCE, Refusal, refuse_unread
@@ -231,7 +232,7 @@ class OAuth2ResourceServerFilter:
             bound_to = bound_key(token.info)
         except TokenInvalid as error:
             return self.invalid_token(error.reason, presented.scheme, origin)
-        fault = find_certificate_fault(token.info, head.peer.certificate)
+        fault = find_certificate_fault(token.info, certificate_of(head))
         if fault is not None:
             return self.invalid_token(fault, presented.scheme, origin)
         if bound_to is None and presented.scheme == "dpop":

@@ -4,7 +4,8 @@ from pydantic import Field
 
 from deputize.gateway.config.settings import Duration, Reference, Settings
 from deputize.gateway.loading.context import BuildContext
-from deputize.gateway.tls.client_options import ClientTls
+from deputize.gateway.tls.client_options import ClientTls, client_tls
+from deputize.gateway.tls.managers import KeyManager, TrustManager
 from deputize.http.upstream import Deadlines, PoolLimits, Upstream
 
 
@@ -36,6 +37,10 @@ class UpstreamSettings(Settings):
     """
     tls: Reference | None = None
     """A `ClientTlsOptions`; the system's authorities when absent."""
+    key_manager: Reference | None = None
+    """As in `ClientTlsOptions`, where no `tls` is set; older files have it here."""
+    trust_manager: Reference | None = None
+    """As in `ClientTlsOptions`, where no `tls` is set; older files have it here."""
 
     def upstream(self, context: BuildContext) -> Upstream:
         """A client with these settings, closed with the object that `context` belongs to."""
@@ -47,6 +52,15 @@ class UpstreamSettings(Settings):
             stream=self.stream_timeout,
         )
         tls = context.refer_if_set(self.tls, ClientTls, "tls")
+        if self.key_manager or self.trust_manager:
+            if tls is not None:
+                key = "trustManager" if self.trust_manager else "keyManager"
+                raise context.error(
+                    key, "tls says already how TLS is spoken", "write it into the ClientTlsOptions"
+                )
+            own = context.refer_if_set(self.key_manager, KeyManager, "keyManager")
+            trust = context.refer_if_set(self.trust_manager, TrustManager, "trustManager")
+            tls = client_tls(own, trust, context)
         upstream = Upstream(limits=limits, deadlines=deadlines, ssl_context=tls.context if tls else None)
         context.on_close(upstream.aclose)
         return upstream

@@ -24,7 +24,6 @@ _PING_CONTEXTS = frozenset(
         "cdsso",
         "cdssoFailure",
         "idpSelectionLogin",
-        "jwtBuilder",
         "jwtValidation",
         "jwtValidationError",
         "oauth2TokenExchange",

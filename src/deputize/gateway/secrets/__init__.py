@@ -4,6 +4,7 @@ from deputize.gateway.loading.context import HeapType
 from deputize.gateway.secrets.base64_encoded import Base64EncodedSecretStore
 from deputize.gateway.secrets.file_system import FileSystemSecretStore
 from deputize.gateway.secrets.jwk_set import JwkSetSecretStore
+from deputize.gateway.secrets.key_store import KeyStoreSecretStore
 from deputize.gateway.secrets.pem_property_format import PemPropertyFormat
 from deputize.gateway.secrets.provider import SecretsProvider
 from deputize.gateway.secrets.system_and_env import SystemAndEnvSecretStore
@@ -13,6 +14,7 @@ SECRET_OBJECTS: tuple[HeapType, ...] = (
     FileSystemSecretStore,
     Base64EncodedSecretStore,
     JwkSetSecretStore,
+    KeyStoreSecretStore,
     SecretsProvider,
     PemPropertyFormat,
 )

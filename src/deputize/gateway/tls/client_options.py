@@ -45,15 +45,24 @@ class ClientTlsOptions:
             context.warn(
                 "hostnameVerifier", "certificates of other hosts are accepted", "use STRICT outside of tests"
             )
-        try:
-            client = tls.client_context(
+        made = client_tls(own, trust, context, check_hostname=config.hostname_verifier == "STRICT")
+        limit_protocols(made.context, config.ssl_enabled_protocols)
+        return made
+
+
+def client_tls(
+    own: KeyManager | None, trust: TrustManager | None, context: BuildContext, *, check_hostname: bool = True
+) -> ClientTls:
+    """Make the TLS context of a client. Raises `ConfigurationError`."""
+    try:
+        return ClientTls(
+            tls.client_context(
                 trust.authorities if trust else None,
                 trust_all=trust is not None and trust.authorities is None,
-                check_hostname=config.hostname_verifier == "STRICT",
+                check_hostname=check_hostname,
                 certificate_pem=own.key.certificates_pem if own else None,
                 key_pem=own.key.private_key_pem if own else None,
             )
-        except TlsError as error:
-            raise context.error("trustManager", str(error)) from error
-        limit_protocols(client, config.ssl_enabled_protocols)
-        return ClientTls(client)
+        )
+    except TlsError as error:
+        raise context.error("trustManager", str(error)) from error

@@ -222,7 +222,7 @@ def test_a_name_that_nothing_declares_is_refused_at_load(expression, fix):
     [
         "session.x",
         "exchange.request",
-        "contexts.jwtBuilder.value",
+        "contexts.ssoToken.value",
         "contexts.router.matchedUri",
         "request.form",
     ],

@@ -4,7 +4,15 @@ Those whose name starts with a dot are methods, called on a value as in `now.plu
 """
 
 from deputize.expressions.functions.function import define_functions
-from deputize.expressions.functions.gateway import codecs, collections, moments, networks, regexes, texts
+from deputize.expressions.functions.gateway import (
+    certificates,
+    codecs,
+    collections,
+    moments,
+    networks,
+    regexes,
+    texts,
+)
 from deputize.expressions.lexer import WORD_OPERATORS
 
 _RESERVED = "|".join((*WORD_OPERATORS, "empty", "true", "false", "null"))
@@ -18,6 +26,7 @@ GATEWAY_FUNCTIONS = define_functions(
         *texts.NUMBERS,
         *codecs.FUNCTIONS,
         *networks.FUNCTIONS,
+        *certificates.FUNCTIONS,
         *texts.METHODS,
         *collections.METHODS,
         *moments.METHODS,

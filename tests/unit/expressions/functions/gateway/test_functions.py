@@ -222,7 +222,7 @@ def test_documented_functions_are_all_there():
         urlEncodeFragment urlDecodeFragment
         urlEncodePathElement urlDecodePathElement urlEncodeQueryParameterNameOrValue
         urlDecodeQueryParameterNameOrValue urlEncodeUserInfo
-        urlDecodeUserInfo matches matchingGroups escapeJson"""
+        urlDecodeUserInfo matches matchingGroups escapeJson pemCertificate derCertificate"""
     names = {function.name for function in GATEWAY_FUNCTIONS.own}
     assert set(documented.split()) == {name for name in names if name[0] != "."}
     assert all(function.least >= 1 for function in GATEWAY_FUNCTIONS.own if function.name[0] == ".")
