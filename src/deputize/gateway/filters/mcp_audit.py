@@ -62,8 +62,11 @@ class McpAuditFilter:
         router = plan.find(RouterContext)
         form, commit = McpForm(router.route if router else None, head.peer), self._commit
         check = None if commit is None else partial(self._begin, commit, form)
-        observe, ending = partial(self._observe, form), partial(self._end, form)
-        return plan.after(head, check=check, observe=observe, ending=ending)
+
+        def end(exchange: Exchange, ending: Ending) -> None:
+            self._end(form, exchange, ending)
+
+        return plan.after(head, check=check, observe=partial(self._observe, form), ending=end)
 
     def _begin(self, commit: Commit, form: McpForm, exchange: Exchange) -> None:
         exchange.commits += (partial(self._commit_decision, commit, form, exchange),)
@@ -102,16 +105,24 @@ class McpAuditFilter:
 
         The end of a stream is recorded only when it says something that its beginning could not.
         """
-        response = ending.response
-        content = None if response is None else response.body.buffered
-        recorded: _Recorded = exchange.left.get(form, _NOTHING)
-        observer = recorded.observer
+        response, observer = ending.response, None
+        recorded: _Recorded | None = exchange.left.get(form)
+        status = content = None
+        if response is not None:
+            status, content = response.status, response.body.buffered
+        part = WHOLE
+        if recorded is not None:
+            observer = recorded.observer
+            if recorded.is_on_disk or recorded.is_begun:
+                part = EventPart.OUTCOME
         if response is not None and content and is_of_interest(content):
             observer = _look_at(exchange, content, response)
-        is_outcome = recorded.is_on_disk or recorded.is_begun
-        if not recorded.is_begun or not ending.complete or (observer is not None and observer.has_seen):
-            status = None if response is None else response.status
-            part = EventPart.OUTCOME if is_outcome else WHOLE
+        if (
+            recorded is None
+            or not recorded.is_begun
+            or not ending.complete
+            or (observer is not None and observer.has_seen)
+        ):
             self._publish(_record(form, exchange, status, ending.finished - exchange.started, part, observer))
         exchange.commits = ()  # they lead back to the exchange
 
@@ -159,7 +170,13 @@ def _record(
         told = tell_message(None, None, None, None, None, server_info)
     else:
         message, key = mcp.message, mcp.key
-        method, param = (None, None) if key is None else (key.method, _name_acted_on(key.names))
+        method = param = None
+        if key is not None:
+            method, names = key
+            if names:
+                param = names[0] if len(names) == 1 else " ".join(names)
+                if len(param) > MAX_TEXT:
+                    param = cut(param)
         session = message.session
         told = tell_message(message.type, method, param, message.version, mcp.client_info, server_info)
     permitted, reason = (True, None) if part is DECISION else _judge(exchange, status)
@@ -172,13 +189,6 @@ def _record(
         elapsed,
         part=part,
     )
-
-
-def _name_acted_on(names: tuple[str, ...]) -> str | None:
-    if not names:
-        return None
-    name = names[0] if len(names) == 1 else " ".join(names)
-    return name if len(name) <= MAX_TEXT else cut(name)
 
 
 class _WithoutRecording:

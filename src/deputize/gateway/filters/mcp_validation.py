@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Awaitable, Sequence
-from functools import partial
 from typing import ClassVar, Final, Self
 
 import structlog
@@ -100,12 +99,14 @@ class McpValidationFilter:
             rejection = fields
             return Plan.answering(head, lambda exchange: self._refuse_unread(exchange, rejection))
         stated, read_name = fields, head.reader("Mcp-Name")
+        ordinary = OrdinaryCalls.of(stated) if head.method == "POST" else None
 
         def check_named(exchange: Exchange) -> Response | None:
             return self._check(head.method, stated.with_name(read_name(exchange)[0]), None, exchange)
 
-        ordinary = OrdinaryCalls.of(stated) if head.method == "POST" else None
-        check = partial(self._check, head.method, stated, ordinary)
+        def check(exchange: Exchange) -> Response | None:
+            return self._check(head.method, stated, ordinary, exchange)
+
         plan = next(keep_for_mcp(head).with_context(McpRoute()))
         return plan.after(
             head,
@@ -137,10 +138,8 @@ class McpValidationFilter:
             message = check_message(fields, body, self._rules, ordinary)
         if isinstance(message, Rejection):
             return self._refuse(exchange, message)
-        frame = message.frame
-        context = McpContext(message, message.key)
-        exchange.put(context)
-        if frame is not None and frame.method == "initialize":
+        exchange.put(McpContext(message, message.key))
+        if message.key is not None and message.key.method == "initialize":
             _ask_for_version(exchange, message)
         return None
 

@@ -126,8 +126,12 @@ class Connection(AnswerFlow):
             if len(self._partial) < self._wanted:
                 return
             data, self._partial = self._partial, b""
-        is_free = self._exchange is None and not self.stalled and self._reader.is_between
-        if not (is_free and self._serve_known(data)):
+        if (
+            self._exchange is not None
+            or self.stalled
+            or not self._reader.is_between
+            or not self._serve_known(data)
+        ):
             self._feed(data)
 
     def eof_received(self) -> bool:
@@ -360,9 +364,8 @@ class Connection(AnswerFlow):
                     each(exchange, ending)
                 except Exception:
                     log.exception("an exchange's ending failed", transaction=exchange.transaction_id)
-        leave = partial(self._leave, last)
-        if last is None or not self._listener.records.hold(leave):
-            leave()
+        if last is None or not self._listener.records.hold(partial(self._leave, last)):
+            self._leave(last)
 
     def _leave(self, last: bytes | None) -> None:
         """Write the last bytes and go on to the next request; abort when there are none: the answer broke

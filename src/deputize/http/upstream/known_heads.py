@@ -58,14 +58,11 @@ class KnownHeads:
         if not end:  # a head that breaks off can look like a whole one with another length
             return None
         before, length, behind = _cut(head)
-        if length == b"%d" % len(body):
-            missing = 0
-        elif length.isdigit() and len(length) <= _DIGITS and (missing := int(length) - len(body)) >= 0:
-            pass
-        else:
-            return None
         found = self._recent.get((before, behind)) or self._find(before, behind)
-        if found is None:
+        if found is None or not length.isdigit() or len(length) > _DIGITS:
+            return None
+        missing = int(length) - len(body)
+        if missing < 0:
             return None
         known, date = found
         return Response(known.status, Headers.of_known(known, length, date), Body(body)), missing
@@ -123,9 +120,9 @@ def _cut(head: bytes) -> tuple[bytes, bytes, bytes]:
 
     What is before it tells how the name is spelled.
     """
-    before, _, rest = head.partition(b"-length: ")
+    before, _, rest = head.partition(b"t-Length: ")
     if not rest:
-        before, _, rest = head.partition(b"t-Length: ")
+        before, _, rest = head.partition(b"-length: ")
     length, _, behind = rest.partition(b"\r\n")
     return before, length, behind
 
