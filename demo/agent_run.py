@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,9 +30,15 @@ class AgentRun:
     """What one run of the agent printed, and the tokens it held."""
 
     output: str
-    authorize_url: str
+    authorize_urls: tuple[str, ...]
+    """Where it sent the user, in order."""
     tokens: dict[str, dict[str, Any]]
     """`actor`, `subject` and `mcp` to their claims."""
+
+    @property
+    def authorize_url(self) -> str:
+        """Where it sent the user first; empty when it did not have to."""
+        return self.authorize_urls[0] if self.authorize_urls else ""
 
     @property
     def tools(self) -> list[str]:
@@ -61,7 +68,7 @@ def command(stage: Stage, agent: Agent) -> tuple[list[str], list[str]]:
 
 
 def run(stage: Stage, agent: Agent, prompt: str, follow: Callable[[str], None]) -> AgentRun:
-    """Ask the agent one question; `follow` is the user, who opens the address it prints.
+    """Ask the agent one question; `follow` is the user, who opens each address it prints.
 
     Raises `AgentFailed`.
     """
@@ -77,23 +84,20 @@ def run(stage: Stage, agent: Agent, prompt: str, follow: Callable[[str], None]) 
         stderr=subprocess.STDOUT,
         text=True,
     )
+    output, urls = "", list[str]()
     with process:
-        seen, url = _read_until_address(process)
-        if url:
-            follow(url)
-        rest, _ = process.communicate(timeout=AGENT_SECONDS)
+        deadline = threading.Timer(AGENT_SECONDS, process.kill)
+        deadline.start()
+        for line in process.stdout or ():
+            output += line
+            if match := AUTHORIZE_URL.search(line):
+                urls.append(match.group())
+                follow(match.group())
+        process.wait()
+        deadline.cancel()
     if process.returncode != 0:
-        raise AgentFailed(f"the agent ended with {process.returncode}:\n{seen}{rest}")
-    return AgentRun(seen + rest, url, json.loads(claims.read_text("utf-8")))
-
-
-def _read_until_address(process: subprocess.Popen[str]) -> tuple[str, str]:
-    seen = ""
-    for line in process.stdout or ():
-        seen += line
-        if match := AUTHORIZE_URL.search(line):
-            return seen, match.group()
-    return seen, ""
+        raise AgentFailed(f"the agent ended with {process.returncode}:\n{output}")
+    return AgentRun(output, tuple(urls), json.loads(claims.read_text("utf-8")))
 
 
 def followed_by(person: Person, agent: Agent) -> Callable[[str], None]:

@@ -264,7 +264,8 @@ def _start_gateway(running: Programs, fixture_port: int, environments: Mapping[s
     """Start the gateway with three routes beside the use case's, made of its text.
 
     `documents` trusts the other environment; `fixture` and `open` have the fixture server behind them, with
-    and without the part that asks for a token, and take requests at the clear connector.
+    and without the part that asks for a token, and take requests at the clear connector. What `fixture` lets
+    be used, and lists, depends on the token.
     """
     stage = running.stage
     fixture, clear = f"http://localhost:{fixture_port}", f"http://localhost:{stage.ports.gateway_clear}"
@@ -306,6 +307,10 @@ def _write_route(routes: Path, path: str, scope: str, properties: Mapping[str, s
     if path == "open":
         filters = route["handler"]["config"]["filters"]
         filters[:] = [each for each in filters if each["type"] != "McpProtectionFilter"]
+    if path == "fixture":
+        rule = {"tools": ["test_*", "json_schema_*"], "prompts": "test_*", "resources": "test://*"}
+        rules = {"rules": [{**rule, "scopes": scope}]}
+        route["handler"]["config"]["filters"].append({"type": "McpToolAuthorizationFilter", "config": rules})
     (routes / f"{path}.json").write_text(json.dumps(route, indent=2), "utf-8")
 
 
