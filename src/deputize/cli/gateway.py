@@ -1,4 +1,4 @@
-"""`deputize gateway`: serve an instance directory, or check it."""
+"""`deputize gateway`: serve an instance directory, check it, or learn what a server has."""
 
 import asyncio
 import logging
@@ -11,6 +11,7 @@ import click
 import structlog
 import uvloop
 
+from deputize.cli import DeferredCommand
 from deputize.cli.log import configure_logging
 from deputize.gateway.app import Gateway
 from deputize.kernel.collector import spare_collector
@@ -32,6 +33,11 @@ _INSTANCE = click.option(
 @click.group()
 def gateway() -> None:
     """The gateway in front of MCP servers and APIs."""
+
+
+gateway.add_command(
+    DeferredCommand("learn", "gateway", "Ask the MCP server at URL what it has, and print rules for it.")
+)
 
 
 @gateway.command()

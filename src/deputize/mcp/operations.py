@@ -18,6 +18,10 @@ from deputize.mcp.frames import PolicyKey
 
 MAX_ENTRY: Final = 256
 """Characters of a name or pattern in a rule."""
+MAX_RULE_NAME: Final = 64
+"""Characters of what a rule is called."""
+MAX_SCOPE: Final = 128
+"""Characters of a scope."""
 _MOST_REMEMBERED: Final = 4096
 _LONGEST_REMEMBERED: Final = 512
 _DECODINGS: Final = 4

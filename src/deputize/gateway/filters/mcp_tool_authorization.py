@@ -28,6 +28,8 @@ from deputize.mcp.listings import LISTING_METHODS, filter_message
 from deputize.mcp.operations import (
     KINDS,
     MAX_ENTRY,
+    MAX_RULE_NAME,
+    MAX_SCOPE,
     Denial,
     McpOperation,
     OperationKind,
@@ -40,7 +42,7 @@ from deputize.mcp.operations import (
 log = structlog.get_logger()
 _MOST_SCOPE_SETS: Final = 256
 _Rewrite: TypeAlias = Callable[[bytes], bytes]
-_SCOPE: Final = re.compile(r"[!#-<>-\[\]-~]{1,128}")
+_SCOPE: Final = re.compile(rf"[!#-<>-\[\]-~]{{1,{MAX_SCOPE}}}")
 """A scope (RFC 6749 section 3.3) without "=", which clients look for in challenges."""
 _STALE: Final = ("ETag", "Content-Digest", "Repr-Digest")
 """Fields about the bytes of an answer as the server sent it."""
@@ -54,7 +56,7 @@ class RuleSettings(Settings):
     may be read, and the template is listed.
     """
 
-    name: str | None = Field(None, max_length=64)
+    name: Raw[str | None] = Field(None, max_length=MAX_RULE_NAME)
     """How records and logs call the rule; its place, such as `rules/0`, when absent."""
     tools: Raw[OneOrMore[str]] = ()
     """Tools that may be called."""
