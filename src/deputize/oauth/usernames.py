@@ -1,8 +1,9 @@
 """Names that people sign on with: one name, one person, however it is typed and whoever reads it.
 
-Names are kept in Unicode's form NFKC with single blanks between words, and no two may differ in case only.
+Usernames are kept in Unicode's form NFKC with single blanks between words, and no two differ in case only.
 Names that mix scripts whose letters look alike are refused; whole names of another script are not (Unicode
-technical standard 39, section 4).
+technical standard 39, section 4). Of the names of other things only what deceives is refused: each word of
+them may have a script of its own.
 """
 
 import re
@@ -10,6 +11,7 @@ import unicodedata
 from typing import Final
 
 MAX_LENGTH: Final = 128
+_WORDS: Final = re.compile(r"[\s/-]+")
 _SCRIPTS: Final = frozenset({"LATIN", "GREEK", "CYRILLIC", "ARMENIAN", "COPTIC", "CHEROKEE"})
 """Those whose letters look like each other's."""
 _BLANK: Final = re.compile(
@@ -31,21 +33,44 @@ def comparison_form(name: str) -> str:
     return unicodedata.normalize("NFKC", canonical(name).casefold())
 
 
+def name_refusal(name: str) -> str | None:
+    """Why nothing that people read may have this name, or `None`: it would deceive them."""
+    return _hidden_refusal(name) or next(filter(None, map(_script_refusal, _WORDS.split(name))), None)
+
+
+def without_hidden(name: str) -> str:
+    """The name without what nobody sees."""
+    return " ".join("".join(each for each in name if _is_seen(each) or each.isspace()).split())
+
+
 def username_refusal(name: str) -> str | None:
     """Why nobody may have this name, or `None`."""
     if not name or len(name) > MAX_LENGTH:
         return f"has not between 1 and {MAX_LENGTH} characters"
-    if name != name.strip():
-        return "begins or ends with a blank"
-    for character in name:
-        is_seen = unicodedata.category(character)[0] not in "CZ" and not _BLANK.fullmatch(character)
-        if not is_seen and character != " ":
-            return (
-                f"has the character U+{ord(character):04X}, which is invisible, changes the direction "
-                f"of text, or means nothing"
-            )
+    if refusal := _hidden_refusal(name):
+        return refusal
     if name != canonical(name):
         return f"is another way to write {canonical(name)!r}"
+    return _script_refusal(name)
+
+
+def _hidden_refusal(name: str) -> str | None:
+    if name != name.strip():
+        return "begins or ends with a blank"
+    hidden = next((each for each in name if each != " " and not _is_seen(each)), None)
+    if hidden is None:
+        return None
+    return (
+        f"has the character U+{ord(hidden):04X}, which is invisible, changes the direction of text, or means "
+        f"nothing"
+    )
+
+
+def _is_seen(character: str) -> bool:
+    return unicodedata.category(character)[0] not in "CZ" and not _BLANK.fullmatch(character)
+
+
+def _script_refusal(name: str) -> str | None:
     scripts = {
         unicodedata.name(character, "").partition(" ")[0] for character in name if character.isalpha()
     } & _SCRIPTS

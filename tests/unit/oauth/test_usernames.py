@@ -2,7 +2,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deputize.oauth.usernames import canonical, comparison_form, username_refusal
+from deputize.oauth.usernames import (
+    canonical,
+    comparison_form,
+    name_refusal,
+    username_refusal,
+    without_hidden,
+)
 
 
 @pytest.mark.parametrize(
@@ -27,6 +33,26 @@ def test_names_of_people(name):
 )  # fmt: skip
 def test_names_that_could_be_taken_for_others(name):
     assert username_refusal(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["MCP Tutorial", "Bank & Söhne", "½ Preis…", "Яндекс Mail", "Łukasiewicz-Αθήνα", "山田 Bank"]
+)
+def test_names_of_things_may_have_words_of_several_scripts(name):
+    assert name_refusal(name) is None
+
+
+@pytest.mark.parametrize(
+    "name", [" a", "a ", "a\u200bb", "a\u202eb", "a\u00a0b", "\u3164", "MCP Tut\u043erial"]
+)
+def test_names_of_things_that_deceive(name):
+    assert name_refusal(name)
+
+
+@given(st.text(st.sampled_from("ab \u00a0\u200b\u202e\u3164\t")))
+def test_without_what_nobody_sees_no_name_is_refused(name):
+    plain = without_hidden(name)
+    assert not plain or name_refusal(plain) is None
 
 
 @given(st.text())

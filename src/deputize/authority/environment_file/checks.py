@@ -23,6 +23,7 @@ from deputize.authority.environment_file.administrator_checks import (
 from deputize.authority.environment_file.branding_checks import check_branding
 from deputize.authority.environment_file.client_checks import check_client_auth, check_logout_uris
 from deputize.authority.environment_file.delegation_checks import check_delegation, check_permitted_actors
+from deputize.authority.environment_file.name_checks import check_shown_names
 from deputize.authority.environment_file.outcome import Existing, Outcome
 from deputize.authority.environment_file.problems import Problems, known_names
 from deputize.authority.environment_file.trust_checks import (
@@ -428,6 +429,7 @@ def _check_redirects(agent: AgentObject, issuer: str, pointer: str, problems: Pr
 
 RULES: tuple[Callable[[Outcome, Problems], None], ...] = (
     check_names,
+    check_shown_names,
     check_branding,
     check_usernames,
     check_passwords,

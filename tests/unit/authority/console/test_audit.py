@@ -163,6 +163,29 @@ async def test_one_transaction_is_followed_through_both_programs(console, record
         assert [each in event for each, event in zip(expected, events, strict=True)] == [True] * 3
 
 
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("=1+1", "'=1+1"),
+        (" \u00a0=1+1", "' \u00a0=1+1"),
+        ('"=1+1', "'\"=1+1"),
+        ("'@sum", "''@sum"),
+        ("\uff1d1", "'\uff1d1"),
+        ("-2+3", "'-2+3"),
+        ("+2", "'+2"),
+        ("\tx", "'\tx"),
+        ("\r\nx", "'\r\nx"),
+        ("a=1", "a=1"),
+        ("get-weather", "get-weather"),
+    ],
+)
+async def test_no_cell_of_a_download_becomes_a_formula(console, record, text, cell):
+    await record(tool=None, record=json.dumps({"reason": text}))
+    async with console.signed_on() as browser:
+        answer = await browser.client.get(f"{console.path}/audit/export?format=csv")
+        assert [each["reason"] for each in csv.DictReader(io.StringIO(answer.text, newline=""))] == [cell]
+
+
 async def test_downloads_hold_what_was_searched_for(console, record):
     await record(1, tool="=cmd()", record='{"reason": "@sum"}')
     await record(2, record='{"ig": {"route": "mcp"}}')

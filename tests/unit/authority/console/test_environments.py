@@ -30,6 +30,9 @@ async def test_an_environment_begins_empty_and_is_where_one_goes(console):
         for name in ("", f"Empty {MARKUP}"):
             refused = await browser.submit(environment=name)
             assert (refused.status_code, 'id="f-environment-problem"' in refused.text) == (422, True)
+        refused = await browser.submit(environment="Bank\u200b")
+        assert "has the character U+200B, which is invisible" in refused.text
+        assert 'id="f-environment-problem"' in refused.text
 
 
 async def test_a_file_changes_nothing_before_its_changes_were_seen(console):

@@ -13,6 +13,7 @@ from deputize.authority.administration import Operator
 from deputize.authority.console.pages import SECTIONS
 from deputize.authority.directory.objects import OBJECTS, EnvironmentObject, UserObject
 from deputize.authority.environment_file.writing import write_yaml
+from deputize.oauth.usernames import without_hidden
 from support.authority import PASSWORD, Browser, PageForm
 from support.console_tour import BY_FORMS
 from support.management import running_management
@@ -71,7 +72,7 @@ async def apply_hostile(api, text):
     """Apply the rich environment with a text in every place that takes it; its id, content and places."""
     content = base()
     names = {
-        each["name"]: f"{text[:60]} {each['name']}"
+        each["name"]: f"{without_hidden(text[:60])} {each['name']}"
         for kind in ("resources", "agreements", "agents")
         for each in content[kind]
     }

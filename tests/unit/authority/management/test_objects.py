@@ -57,6 +57,24 @@ async def test_an_object_is_made_read_changed_and_removed(api, kinds):
     assert (await api.ask("PUT", path, ENTRIES[kinds])).status_code == 404, "nothing comes of a path"
 
 
+@pytest.mark.parametrize(
+    ("kinds", "members", "pointer"),
+    [
+        ("", {"environment": " Bank"}, "/environment"),
+        ("", {"environment": "Ban\u202ek"}, "/environment"),
+        ("/resources", {"name": "books\u200b"}, "/name"),
+        ("/agents", {"name": "Reader", "names": {"de": "L\u0435ser"}}, "/names/de"),
+        ("/users", {"username": "grace", "given_name": "Gr\u00adace"}, "/given_name"),
+    ],
+)
+async def test_names_that_deceive_are_refused_with_their_place(api, kinds, members, pointer):
+    answer = await api.ask("POST" if kinds else "PATCH", f"{api.environment}{kinds}", members)
+    assert answer.status_code == 422, answer.text
+    assert [each["pointer"] for each in answer.json()["errors"]] == [pointer]
+    if not kinds:
+        assert (await api.ask("POST", "/v1/environments", members)).status_code == 422
+
+
 async def test_lists_come_a_page_at_a_time(api):
     for number in range(5):
         await api.ask("POST", "/users", {"username": f"reader{number}"})

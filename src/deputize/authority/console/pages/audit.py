@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -30,7 +31,7 @@ _COLUMNS: Final = (
     "time", "source", "event", "outcome", "user", "user_id", "agents", "agent_ids", "resource", "method",
     "tool", "change", "reason", "transaction_id", "caller_transaction_id", "id",
 )  # fmt: skip
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA: Final = re.compile("[\\s\"']*[=+@\uff1d\uff0b\uff0d\uff20-]|[\\t\\r\\n]")
 """What makes spreadsheet programs compute a cell."""
 
 
@@ -233,7 +234,7 @@ def _row_of(line: Line) -> dict[str, str | None]:
 
 def _cell(value: str | None) -> str:
     """Return a value that spreadsheet programs show as it is."""
-    return f"'{value}" if value and value.startswith(_FORMULA) else value or ""
+    return f"'{value}" if value and _FORMULA.match(value) else value or ""
 
 
 SECTION = ConsoleSection(
