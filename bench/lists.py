@@ -46,6 +46,13 @@ _TOTALS = """
         sum(outcome = 'refused'), min(happened_at), max(happened_at)
     FROM activities WHERE source = 'gateway' GROUP BY 1, 2, 3, 4, 5, 6
     """
+_REFRESH_TOKENS = """
+    INSERT INTO refresh_tokens
+        (grant_id, digest, generation, rotated_at, expires_at, environment_id, client_id)
+    SELECT id, id, 1, created_at, expires_at, environment_id, client_id FROM grants WHERE true
+    ON CONFLICT DO NOTHING
+    """
+"""Each user of the agent that everybody signed on to has a refresh token of it."""
 Page = Callable[[], Awaitable[object]]
 
 
@@ -57,6 +64,7 @@ def lists(plan: Plan) -> Findings:
     plan.say(f"  {plan.people:,} users: {agents:,} agents and {activities:,} records are written")
     with contextlib.closing(sqlite3.connect(data / FILE_NAME)) as connection, connection:
         _write_agents(connection, agents)
+        connection.execute(_REFRESH_TOKENS)
         _write_activities(connection, activities)
     findings.facts |= {"users": plan.people, "agents": agents, "activities": activities}
     findings.add(asyncio.run(_measure(plan, data, people.subject.stage.authority_url)))

@@ -76,13 +76,34 @@ async def test_an_agent_that_comes_again_has_another_term(store):
 
 
 async def test_the_last_use_is_a_sign_on_or_a_refresh(store):
-    assert await store.grants.last_uses(ENVIRONMENT) == {}
+    async def last_uses(environment=ENVIRONMENT):
+        return await store.listings.last_uses(environment, [GRANT.client_id, URL])
+
+    await change(store, Put(ROW), Put(replace(ROW, id=GRANT.client_id, name="Another")))
+    assert await last_uses() == {}
     await store.codes.add_code(CODE, GRANT)
-    assert await store.grants.last_uses(ENVIRONMENT) == {GRANT.client_id: GRANT.created_at}
+    assert await last_uses() == {GRANT.client_id: GRANT.created_at}
     later = replace(REFRESH_TOKEN, rotated_at=GRANT.created_at + 50)
     assert await store.codes.redeem_code(CODE.digest, GRANT.created_at, later)
-    assert await store.grants.last_uses(ENVIRONMENT) == {GRANT.client_id: GRANT.created_at + 50}
-    assert await store.grants.last_uses("another") == {}
+    assert await last_uses() == {GRANT.client_id: GRANT.created_at + 50}
+    rotated = replace(
+        later, digest="e" * 64, generation=later.generation + 1, rotated_at=GRANT.created_at + 70
+    )
+    assert await store.refresh_tokens.rotate_refresh_token(rotated)
+    assert await last_uses() == {GRANT.client_id: GRANT.created_at + 70}
+    assert await last_uses("another") == {}
+
+
+async def test_an_agent_of_two_environments_was_last_used_in_each(store):
+    """One by a metadata document has the same id in both."""
+    other = "55555555-5555-4555-8555-555555555555"
+    theirs = replace(ROW, environment_id=other)
+    await change(store, Put(EnvironmentRow(other, "Other", {})), Put(ROW), Put(theirs))
+    await store.codes.add_code(CODE, replace(GRANT, client_id=URL))
+    assert await store.codes.redeem_code(CODE.digest, GRANT.created_at, REFRESH_TOKEN)
+    used = max(GRANT.created_at, REFRESH_TOKEN.rotated_at)
+    assert await store.listings.last_uses(ENVIRONMENT, [URL]) == {URL: used}
+    assert await store.listings.last_uses(other, [URL]) == {}
 
 
 async def test_a_token_is_used_as_often_as_it_says_whichever_process_is_asked(store, store_url):

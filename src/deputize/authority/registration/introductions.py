@@ -106,12 +106,13 @@ class Introductions:
         registration = environment.registration
         if registration is None:
             return []
-        uses = await self._store.grants.last_uses(environment.id)
+        introduced = _introduced(environment)
+        uses = await self._store.listings.last_uses(environment.id, [agent.id for agent in introduced])
         idle_since = now - registration.settings.idle_lifetime
         unused_since = now - registration.settings.unused_lifetime
         over = [
             agent.id
-            for agent in _introduced(environment)
+            for agent in introduced
             if (agent.origin and agent.origin.expires_at is not None and agent.origin.expires_at <= now)
             or _is_unused(agent, uses.get(agent.id), idle_since if agent.id in uses else unused_since)
         ]
@@ -151,7 +152,7 @@ class Introductions:
         registration = environment.registration
         if registration is None or len(introduced) < registration.settings.max_agents:
             return []
-        uses = await self._store.grants.last_uses(environment.id)
+        uses = await self._store.listings.last_uses(environment.id, [agent.id for agent in introduced])
         is_used = wanted.enabled and wanted.origin is not None and wanted.origin.means == "document"
         since = math.inf if is_used else now - ROOM_SECONDS
         unused = [each for each in introduced if each.id not in uses and _is_unused(each, None, since)]

@@ -1,7 +1,7 @@
 """Grants and what comes of them: codes, refresh tokens, revoked access tokens, and the state of all of it."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from functools import lru_cache
 from typing import Any
 
@@ -12,7 +12,6 @@ from sqlalchemy import (
     delete,
     exists,
     false,
-    func,
     insert,
     literal,
     select,
@@ -43,15 +42,9 @@ from deputize.oauth.records.store import (
 )
 
 _CODE = select(CODES).where(CODES.c.digest == bindparam("digest"))
-_CURRENT_OR_PREVIOUS = select(REFRESH_TOKENS).where(
+_CURRENT_OR_PREVIOUS = select(*(REFRESH_TOKENS.c[each.name] for each in fields(RefreshToken))).where(
     (REFRESH_TOKENS.c.digest == bindparam("digest"))
     | (REFRESH_TOKENS.c.previous_digest == bindparam("digest"))
-)
-_LAST_USES: Select[*tuple[Any, ...]] = (
-    select(GRANTS.c.client_id, func.max(GRANTS.c.created_at), func.max(REFRESH_TOKENS.c.rotated_at))
-    .select_from(GRANTS.outerjoin(REFRESH_TOKENS, REFRESH_TOKENS.c.grant_id == GRANTS.c.id))
-    .where(GRANTS.c.environment_id == bindparam("environment"))
-    .group_by(GRANTS.c.client_id)
 )
 _SPENT = select(SPENT_REFRESH_TOKENS.c.grant_id).where(SPENT_REFRESH_TOKENS.c.digest == bindparam("digest"))
 # Where the columns of each table are in a row of `_state_statement`.
@@ -101,7 +94,12 @@ class SqlCodes:
             if not wins(connection, update(CODES).where(unredeemed).values(redeemed_at=now)):
                 return False
             if refresh is not None:
-                connection.execute(insert(REFRESH_TOKENS).values(asdict(refresh)))
+                grant = GRANTS.c.id == refresh.grant_id
+                of_grant = {
+                    name: select(GRANTS.c[name]).where(grant).scalar_subquery()
+                    for name in ("environment_id", "client_id")
+                }
+                connection.execute(insert(REFRESH_TOKENS).values({**asdict(refresh), **of_grant}))
             return True
 
         return await self._database.write(work)
@@ -135,14 +133,6 @@ class SqlGrants:
         await self._database.write(
             lambda connection: connection.execute(update(GRANTS).where(unended).values(ended_at=now))
         )
-
-    async def last_uses(self, environment_id: str) -> Mapping[str, float]:
-        """When each client was last used: signed a user on, or redeemed a refresh token.
-
-        Clients of which no grant is kept any more are missing.
-        """
-        rows = await self._database.rows(_LAST_USES, {"environment": environment_id})
-        return {client_id: max(created_at, rotated_at or 0.0) for client_id, created_at, rotated_at in rows}
 
 
 class SqlRefreshTokens:

@@ -22,6 +22,8 @@ from deputize.authority.storage.tables import (
 from deputize.oauth.records.store import Consent, Session, User
 from deputize.oauth.usernames import comparison_form
 
+_CHUNK = 500
+"""How many agents one statement asks about: databases take thousands of values."""
 _OBJECT = DIRECTORY_OBJECTS.c
 _OBJECT_COLUMNS = tuple(_OBJECT[each.name] for each in fields(ObjectRow))
 _USER = USERS.c
@@ -115,17 +117,28 @@ class SqlListings:
         return sorted(found, key=lambda each: each.age, reverse=True)
 
     async def last_uses(self, environment_id: str, agents: Collection[str]) -> Mapping[str, float]:
-        """When a user last signed on to each of these agents, or its refresh token was last used."""
-        if not agents:
-            return {}
-        statement: Select[*tuple[Any, ...]] = (
-            select(GRANTS.c.client_id, func.max(GRANTS.c.created_at), func.max(REFRESH_TOKENS.c.rotated_at))
-            .select_from(GRANTS.outerjoin(REFRESH_TOKENS, REFRESH_TOKENS.c.grant_id == GRANTS.c.id))
-            .where((GRANTS.c.environment_id == environment_id) & GRANTS.c.client_id.in_(_values(agents)))
-            .group_by(GRANTS.c.client_id)
-        )
-        rows = await self._database.rows(statement, {})
-        return {agent: max(began, rotated or 0.0) for agent, began, rotated in rows}
+        """When a user last signed on to each of these agents, or its refresh token was last used.
+
+        Agents of which no grant is kept are missing.
+        """
+        # The end of an index for each agent: together they would be read from its beginning.
+        latest = [
+            select(func.max(column))
+            .where(
+                column.table.c.environment_id == _OBJECT.environment_id,
+                column.table.c.client_id == _OBJECT.id,
+            )
+            .scalar_subquery()
+            for column in (GRANTS.c.created_at, REFRESH_TOKENS.c.rotated_at)
+        ]
+        mine = (_OBJECT.environment_id == environment_id) & (_OBJECT.kind == "agent")
+        ordered, uses = sorted(agents), dict[str, float]()
+        for start in range(0, len(ordered), _CHUNK):
+            chosen = mine & _OBJECT.id.in_(_values(ordered[start : start + _CHUNK]))
+            statement: Select[*tuple[Any, ...]] = select(_OBJECT.id, *latest).where(chosen)
+            rows = await self._database.rows(statement, {})
+            uses |= {agent: max(began, rotated or 0.0) for agent, began, rotated in rows if began is not None}
+        return uses
 
     async def sessions(
         self, environment_id: str, user_id: str | None, after: tuple[float, str] | None, limit: int

@@ -290,7 +290,7 @@ GRANTS = Table(
     Column("withdrawn", Integer(), nullable=False, server_default="0"),
     Index(None, "user_id"),
     Index(None, "session_id"),
-    Index(None, "client_id"),
+    Index("ix_grants_last_use", "environment_id", "client_id", "created_at"),
 )
 
 CODES = Table(
@@ -317,9 +317,13 @@ REFRESH_TOKENS = Table(
     _column("rotated_at", INSTANT),
     _column("expires_at", INSTANT),
     _optional("dpop_jkt", THUMBPRINT),
+    Column("environment_id", ID, nullable=False, server_default=""),
+    Column("client_id", AGENT_ID, nullable=False, server_default=""),
     UniqueConstraint("digest"),
     Index(None, "previous_digest"),
+    Index("ix_refresh_tokens_last_use", "environment_id", "client_id", "rotated_at"),
 )
+"""Environment and client are the grant's, for an index by which an agent's last use is found."""
 
 SPENT_REFRESH_TOKENS = Table(
     "spent_refresh_tokens",

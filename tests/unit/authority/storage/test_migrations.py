@@ -378,3 +378,44 @@ async def test_consents_become_acceptances_with_the_words_that_are_still_known(t
             }
         }
         assert (unknown.client_id, unknown.withdrawn_at, unknown.wording) == ("b", 970.0, None)
+
+
+async def test_refresh_tokens_of_revision_0018_count_as_uses_of_their_agents(tmp_path):
+    url = sqlite_url(tmp_path)
+    with database_at(url, "0018") as connection:
+        for table, values in (
+            ("environments", {"id": "e", "name": "Test", "document": "{}"}),
+            (
+                "users",
+                {"id": "u", "environment_id": "e", "username": "ada", "password_hash": "", "enabled": 1},
+            ),
+            (
+                "directory_objects",
+                {
+                    "id": "a",
+                    "environment_id": "e",
+                    "kind": "agent",
+                    "name": "A",
+                    "document": "{}",
+                    "term": "t",
+                }
+                | {"history": "{}"},
+            ),
+            (
+                "grants",
+                dict.fromkeys(("client_term", "user_term", "policy_term", "resource_term"), "t")
+                | {"id": "g", "environment_id": "e", "client_id": "a", "user_id": "u", "session_id": "s"}
+                | {"auth_time": 900, "acr": "A", "scopes": "[]", "consents": "[]"}
+                | {"created_at": 900.0, "expires_at": 5000.0},
+            ),
+            (
+                "refresh_tokens",
+                {"grant_id": "g", "digest": "d", "generation": 1, "rotated_at": 950.0, "expires_at": 5000.0},
+            ),
+        ):
+            names = ", ".join(values)
+            marks = ", ".join(f":{name}" for name in values)
+            connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({marks})"), values)  # noqa: S608
+    async with open_store(url) as store:
+        assert await store.listings.last_uses("e", ["a"]) == {"a": 950.0}
+        assert (await store.refresh_tokens.find_refresh_token("d")).grant_id == "g"

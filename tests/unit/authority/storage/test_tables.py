@@ -32,7 +32,6 @@ from deputize.oauth.records.store import (
 IN_ORDER = [
     (Session, SESSIONS),
     (Consent, CONSENTS),
-    (RefreshToken, REFRESH_TOKENS),
     (EnvironmentRow, ENVIRONMENTS),
     (ObjectRow, DIRECTORY_OBJECTS),
     (SecretRow, SECRETS),
@@ -52,7 +51,12 @@ def test_users_have_one_column_more_for_comparing_their_names():
 
 
 @pytest.mark.parametrize(
-    ("record", "table", "own"), [(AuthorizationCode, CODES, {"redeemed_at"}), (Grant, GRANTS, set())]
+    ("record", "table", "own"),
+    [
+        (AuthorizationCode, CODES, {"redeemed_at"}),
+        (Grant, GRANTS, set()),
+        (RefreshToken, REFRESH_TOKENS, {"environment_id", "client_id"}),
+    ],
 )
 def test_grants_keep_every_field_of_their_records(record, table, own):
     names = {field.name for field in fields(record)} | own
