@@ -86,6 +86,9 @@ async def test_a_users_term_ends_when_they_are_disabled_enabled_or_created_anew_
             user,
             replace(user, password_hash="another"),
             replace(user, password_hash="another", username="adele"),
+            replace(user, password_hash="another", must_change_password=True),
+            replace(user, password_hash="another", must_change_password=True, email="new@example.com"),
+            replace(user, password_hash="another"),
         ):
             await write(written)
             terms.append((await store.users.find_user_by_id(ENVIRONMENT, "u2")).term)
@@ -94,7 +97,8 @@ async def test_a_users_term_ends_when_they_are_disabled_enabled_or_created_anew_
         terms.append((await store.users.find_user_by_id(ENVIRONMENT, "u2")).term)
         assert terms[0] == terms[1]
         assert terms[4] == terms[5]
-        assert len({*terms}) == 5
+        assert terms[5] != terms[6] == terms[7] == terms[8]
+        assert len({*terms}) == 6
         assert all(len(term) == 8 for term in terms)
 
 

@@ -37,7 +37,6 @@ from deputize.kernel.collector import spare_collector
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.families import load_families
 from deputize.kernel.uris import LOOPBACK_HOSTS, is_loopback_host, parse_origin
-from deputize.kernel.values import JsonObject
 from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
 from deputize.oauth.grants import GRANTS
 
@@ -157,34 +156,26 @@ def log_unheard(unheard: Unheard) -> None:
 
 
 async def follow_base_url(services: Services) -> None:
-    """Have the administrators' environment, and its resource `MANAGEMENT`, say where they are served now.
+    """Have the administrators' environment say where it is served now: commands make links with that.
 
-    Files, commands and the console tell it from there. Each server takes tokens for its own address whatever
-    stands there, as several may serve one database under different addresses: the last to start is told of.
+    The resource `MANAGEMENT` is in each server's snapshot where that server has it. What is stored of its
+    audience is nobody's address in particular, as several servers may share a database: none changes it.
     """
     home = await find_environment(services.store)
     if home is None:
         return
     start = Operator("command", str(os.getuid()), "", frozenset({"administrator"}))
-    administration, audience = services.administration, f"{services.base_url}/v1"
-    try:
-        await administration.environments.change(start, home.id, {})  # as served now
-        found = await administration.find_named(start, home.id, "resource", MANAGEMENT)
-        if found is not None and found.entry.get("audience") != audience:
-            _log.warning(
-                "a server of this database had the management API at another address when it started",
-                before=found.entry.get("audience"),
-                now=audience,
-                fix="none if it moved; servers that run at once each take tokens for their own address",
-            )
-            entry: JsonObject = {"audience": audience}
-            await administration.change(start, home.id, "resource", entry, object_id=found.id)
-    except (EnvironmentFileInvalid, DirectoryConflict) as error:
+    with contextlib.suppress(EnvironmentFileInvalid, DirectoryConflict):  # a default that --base-url replaces
+        await services.administration.environments.change(start, home.id, {})
+    audience = f"{services.base_url}/v1"
+    resources = services.directory.current.environments[home.id].resources.values()
+    other = next((each for each in resources if each.audience == audience and each.name != MANAGEMENT), None)
+    if other is not None:
         _log.warning(
-            "no token opens the management API: its resource keeps the address of an earlier start",
+            "no token opens the management API: another resource has its address",
             audience=audience,
-            reason=str(error),
-            fix=f"give the resource {MANAGEMENT} of the administrators that audience, or start again",
+            resource=other.name,
+            fix=f"give {other.name} another audience",
         )
 
 

@@ -21,7 +21,6 @@ from deputize.authority.console.session import (
     administrators,
     cookie_attributes,
     cookie_name,
-    hand_over,
 )
 from deputize.authority.environment_file.problems import EnvironmentFileInvalid
 from deputize.authority.seals import seal
@@ -101,7 +100,10 @@ async def welcome(services: Services, request: Request) -> Response:
 
 
 async def enter(services: Services, home: Environment, user: User) -> Response:
-    """Sign the new administrator on, who just chose the password, and lead them into the console."""
+    """Sign the new administrator on, who just chose the password, and lead them to the console.
+
+    They come there as everybody does, by whatever more the policy has them prove.
+    """
     situation = Situation(
         environment=home,
         policy=Policy("", "", ()),
@@ -117,17 +119,12 @@ async def enter(services: Services, home: Environment, user: User) -> Response:
         now=services.clock.now(),
     )
     made = await sign_on(user, PASSWORD, situation, services)
-    session = await services.store.sessions.find_session(home.id, digest(made.cookie))
     answer = Answer(303)
     cookies = Cookies(services.secure, home.id)
     cookies.set_session(answer, made.cookie, home.settings.session_lifetime)
     cookies.set_known_users(answer, made.known_users)
-    response = RedirectResponse(CONSOLE_PATH, 303)
-    for value in (
-        *answer.headers.get_all("set-cookie"),
-        await hand_over(services, session) if session else "",
-    ):
-        response.headers.append("Set-Cookie", value)
+    response = RedirectResponse(f"/{home.id}{CONSOLE_PATH}", 303)
     gone = f"{cookie_name(services, _COOKIE)}=; Max-Age=0; {cookie_attributes(services)}"
-    response.headers.append("Set-Cookie", gone)
+    for value in (*answer.headers.get_all("set-cookie"), gone):
+        response.headers.append("Set-Cookie", value)
     return response

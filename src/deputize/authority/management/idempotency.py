@@ -1,8 +1,8 @@
 """Requests with an `Idempotency-Key`: done once, and answered with the same when they are repeated.
 
-A key belongs to who sent it, for a day. A repeated request gets the answer of the first, without the secrets
-in it, which nobody keeps; another request under the key is refused. What was refused has changed nothing, so
-its key is free again.
+A key belongs to who sent it, for a day: a user in the console, an agent, or an agent for a user. A repeated
+request gets the answer of the first, without the secrets in it, which nobody keeps; another request under the
+key is refused. What was refused has changed nothing, so its key is free again.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ class IdempotentAnswers:
             wrong = {"parameter": "Idempotency-Key", "detail": f"has to be one of 1 to {MAX_KEY} characters"}
             raise RequestRefused(400, "the Idempotency-Key is none", [wrong])
         now = self._services.clock.now()
-        key = digest(json.dumps([operator.kind, operator.id, keys[0]]))
+        key = digest(json.dumps([operator.kind, operator.id, operator.actor, keys[0]]))
         begun = IdempotentRequest(key, await _fingerprint(request, operator), now, now + KEPT_SECONDS)
         while (other := self._under_way.get(key)) is not None:
             await other.wait()

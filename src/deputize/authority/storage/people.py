@@ -207,7 +207,8 @@ class SqlUsers:
 def put_user(connection: Connection, user: User) -> None:
     """Add the user, or replace the one with that id.
 
-    A new term begins when they are new, disabled, enabled or have a new password. Whoever administers no
+    A new term begins when they are new, disabled, enabled, have a new password or have to choose one: a
+    password that others may know may have begun every session. Whoever administers no
     more has invited nobody, also not when they administer again.
     """
     mine = {"environment": user.environment_id, "id": user.id}
@@ -215,7 +216,12 @@ def put_user(connection: Connection, user: User) -> None:
     row = {column.name: getattr(user, column.name) for column in USER_COLUMNS}
     row["username_form"] = comparison_form(user.username)
     row["withdrawals"] = before.withdrawals if before else {}
-    if before and (before.enabled, before.password_hash) == (user.enabled, user.password_hash):
+    has_to_change = before is not None and user.must_change_password and not before.must_change_password
+    if before and (before.enabled, before.password_hash, False) == (
+        user.enabled,
+        user.password_hash,
+        has_to_change,
+    ):
         row["term"] = before.term
     else:
         row["term"] = new_term()

@@ -27,7 +27,7 @@ class User:
     attributes: Mapping[str, JsonValue] | None = None
     """Custom attributes, readable in mappings as `user.<name>`."""
     term: str = ""
-    """Drawn by the store when the user is new, is disabled or enabled, or gets another password.
+    """Drawn by the store when the user is new, disabled or enabled, gets or has to choose another password.
 
     Whatever rests on an earlier term has ended for good. What a caller puts here is ignored.
     """

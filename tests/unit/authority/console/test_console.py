@@ -79,8 +79,12 @@ async def test_who_has_no_role_sees_nothing(console):
             assert "demouser" not in response.text
 
 
-@pytest.mark.parametrize("ending", [{"enabled": False}, {"password_hash": "x"}])
-async def test_a_disabled_user_or_new_password_ends_the_console_at_once(console, ending):
+@pytest.mark.parametrize(
+    "ending", [{"enabled": False}, {"password_hash": "x"}, {"must_change_password": True}]
+)
+async def test_a_disabled_user_or_a_password_that_is_new_or_has_to_be_ends_the_console_at_once(
+    console, ending
+):
     async with console.signed_on() as browser:
         await change_user(console, "administrator", **ending)
         assert (await browser.client.get(console.path)).status_code == 303

@@ -13,12 +13,14 @@ from deputize.authority.administration.administrators import (
 )
 from deputize.authority.administration.operators import NotPermitted, Operator
 from deputize.authority.breached_passwords import BreachedPasswords
+from deputize.authority.console.session import cookie_name
 from deputize.authority.environment_file.problems import EnvironmentFileInvalid
 from deputize.authority.passwords import Passwords
 from deputize.authority.storage import Put, open_store
 from deputize.oauth.records.store import User
 from support.authority import HASHER, PASSWORD, Browser, TurnableClock
 from support.databases import new_database
+from support.factors import enrol
 from support.management import PROGRAM, ROOT
 
 BASE_URL = "http://authority.test"
@@ -48,6 +50,27 @@ async def test_whoever_has_the_link_chooses_a_password_and_is_signed_on(console,
     assert user.roles == "auditor"
     async with console.authority.client() as client:
         assert (await client.get(f"/console/welcome/{token}")).status_code == 410
+
+
+async def test_it_opens_the_console_to_nobody_without_the_second_factor_that_the_policy_demands(
+    console, token
+):
+    administration, home = console.authority.services.administration, console.home
+    steps = [{"login": {}}, {"totp": {"required_of": "everybody"}}]
+    await administration.change(ROOT, home, "policy", {"name": "Two factors", "steps": steps})
+    await administration.environments.change(ROOT, home, {"default_policy": "Two factors"})
+    async with console.authority.client() as client:
+        browser = Browser(console.authority, client)
+        await browser.get(f"/console/welcome/{token}")
+        await browser.submit(password=PASSWORD)
+        page = browser.response
+        assert (page.status_code, page.url.path.startswith(f"/{home}/signon/")) == (200, True)
+        assert cookie_name(console.authority.services) not in client.cookies
+        assert (await client.get("/console", follow_redirects=False)).status_code == 303
+        await browser.get(str(page.url))
+        await enrol(browser)
+        await browser.submit(1, action="no-recovery")
+        assert browser.heading == "Overview"
 
 
 async def test_nobody_becomes_an_administrator_with_a_password_that_became_known(console, token, tmp_path):

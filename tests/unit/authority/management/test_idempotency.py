@@ -1,6 +1,9 @@
 """Requests with a key are done once."""
 
 import asyncio
+from dataclasses import replace
+
+from support.management import PROGRAM
 
 KEY = {"Idempotency-Key": "0b5b"}
 
@@ -28,6 +31,21 @@ async def test_another_request_under_the_key_is_refused_and_other_callers_have_k
     assert (
         await api.ask("POST", "/users", {"username": "b"}, headers=KEY, role="program")
     ).status_code == 201
+
+
+async def test_agents_of_one_user_have_keys_of_their_own(api):
+    """Else one learns of another's request, or takes its key."""
+    path = f"{api.home}/agents"
+    entry = {**PROGRAM, "name": "Another"}
+    other = (await api.ask("POST", path, entry)).json()["object"]["id"]
+    body = {"username": "a"}
+    assert (await api.ask("POST", "/users", body, headers=KEY)).status_code == 201
+    again = await api.ask("POST", "/users", body, headers=KEY)
+    assert again.headers["idempotency-replayed"] == "true"
+    elsewhere = replace(api, program_id=other)
+    api.tokens["other"] = await elsewhere.sign_on("administrator")
+    refused = await api.ask("POST", "/users", body, headers=KEY, role="other")
+    assert refused.status_code == 409, "done anew, and refused"
 
 
 async def test_what_was_refused_leaves_the_key_free(api):

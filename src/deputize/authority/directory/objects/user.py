@@ -36,7 +36,8 @@ class UserObject(DocumentPart):
     """An Argon2id digest, `$argon2id$…`, instead of the password."""
     must_change_password: bool = False
     """Whether the password is a temporary one: whoever signs on with it chooses another before anything else,
-    which also sets this to `false`. Applying a file again that gives it gives it again.
+    which also sets this to `false`. Setting it ends the user's sessions and tokens. Applying a file again
+    that gives it gives it again.
     """
     enabled: bool = True
     """`false` ends the user's sessions and tokens at once."""
