@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from deputize.authority.administration import ListQuery, ObjectView
 from deputize.authority.administration.views import MAX_LIMIT
 from deputize.authority.console.call import ConsoleCall
-from deputize.authority.storage.activities import ActivityTotal
+from deputize.authority.storage.activities import ActivityQuery, ActivityTotal
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,10 @@ class AgentFacts:
     has_more: bool
     """Whether there are more people than were counted."""
     last_used: float | None
+    refused_lately: int
+    """What was refused in the last 24 hours, as far as `MAX_LIMIT` tells."""
+    lately: float
+    """When these 24 hours began, in seconds since the epoch."""
     is_delivered: bool
     """Whether a gateway delivers what agents call; otherwise only tokens and introspections are known."""
 
@@ -52,6 +56,9 @@ class AgentFacts:
 async def collect(call: ConsoleCall, agent: ObjectView) -> AgentFacts:
     """Collect what is known of an agent."""
     environment, activities = call.environment, call.services.activities
+    lately = call.services.clock.now() - 86400
+    refusals = ActivityQuery(agent_id=agent.id, outcome="refused", since=lately, limit=MAX_LIMIT)
+    refused = await activities.find(environment.id, refusals)
     totals = await activities.totals(environment.id, [agent.id])
     reaches: list[Reach] = []
     for resource_id, granted in environment.agents[agent.id].scopes.items():
@@ -94,5 +101,7 @@ async def collect(call: ConsoleCall, agent: ObjectView) -> AgentFacts:
         len({each.name for each in consents}),
         has_more,
         max((each.last_at for each in totals), default=None),
+        len(refused.items),
+        lately,
         await activities.last_delivery(environment.id) is not None,
     )

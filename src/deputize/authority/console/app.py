@@ -28,6 +28,7 @@ from deputize.authority.administration.views import CursorInvalid
 from deputize.authority.asgi import Application
 from deputize.authority.console.call import ConsoleCall, flash_name, read_flash
 from deputize.authority.console.frame import make_frame
+from deputize.authority.console.guide import find_next
 from deputize.authority.console.pages import SECTIONS
 from deputize.authority.console.rendering import ASSETS, ASSETS_PATH, asset
 from deputize.authority.console.requests import FormForged, is_own_form, read_form
@@ -131,7 +132,8 @@ async def choose_handler(call: ConsoleCall, section: ConsoleSection, page: Conso
 
 async def show_page(call: ConsoleCall, show: Handler) -> Response:
     """Show a page, with what the one before wanted it to say, which is said once."""
-    flash = call.frame["flash"] = await read_flash(call)
+    said, flash = await read_flash(call)
+    call.frame.update(flash=flash, next_step=await find_next(call, said))
     response = await show(call)
     if flash:
         gone = f"{flash_name(call.services)}=; Max-Age=0; {cookie_attributes(call.services)}"

@@ -254,10 +254,10 @@ async def seal_flash(services: Services, administrator: Administrator, content: 
     )
 
 
-async def read_flash(call: ConsoleCall) -> str:
-    """Return what the page before wanted said; empty without it."""
+async def read_flash(call: ConsoleCall) -> tuple[str, str]:
+    """Return the name of the text that the page before wanted said, and the text; empty without it."""
     content, _, sealed = call.request.cookies.get(flash_name(call.services), "").partition(".")
     if not content or not same(sealed, await seal_flash(call.services, call.administrator, content)):
-        return ""
+        return "", ""
     name, values = json.loads(urlsafe_b64decode(content + "=" * (-len(content) % 4)))
-    return call.t(name, **values)
+    return name, call.t(name, **values)

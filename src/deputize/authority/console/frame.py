@@ -73,6 +73,7 @@ def make_frame(
         "has_text": language.texts.__contains__,
         "may_change": False,
         "flash": "",
+        "next_step": None,
         "csrf": "",
     }
     return PageFrame(language, moments, values)

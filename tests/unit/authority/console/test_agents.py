@@ -243,3 +243,22 @@ async def test_what_is_wrong_is_marked_and_kept(console, name, typed):
         assert shown.status_code == 422
         assert "kept" in shown.text
         assert typed in unescape(shown.text)
+
+
+async def test_what_was_refused_in_the_last_day_is_counted_and_led_to(console):
+    agent = await find(console, "MCP Tutorial")
+    administration = console.authority.services.administration
+    drawn = await administration.new_secret(OPERATOR, console.environment, "agent", agent.id)
+    async with console.authority.client() as client:
+        for seconds in (0, 86_401, 0, 0):
+            console.authority.clock.instant += seconds
+            form = {"grant_type": "client_credentials", "scope": "nothing"}
+            headers = basic(agent.id, drawn.secrets[0].text)
+            refused = await client.post(f"/{console.environment}/as/token", data=form, headers=headers)
+            assert refused.json()["error"] == "invalid_scope"
+    async with console.signed_on() as browser:
+        page = (await browser.get(f"{console.path}/agents/{agent.id}")).text
+        count = re.search(r"Refused in the last 24 hours</dt><dd>\s*<a href=\"([^\"]+)\">(\d+)</a>", page)
+        assert count[2] == "3"
+        listed = await browser.get(unescape(count[1]))
+        assert len(set(re.findall(rf"{console.path}/audit/([0-9a-f-]+)\"", listed.text))) == 3

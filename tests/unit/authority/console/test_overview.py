@@ -183,3 +183,66 @@ async def test_the_first_page_tells_of_refusals_and_of_who_waits(console):
         assert (
             len(re.findall(rf'href="{console.path}/audit/(?!export)', (await browser.get(audit)).text)) == 1
         )
+
+
+def next_of(page):
+    """Where the page that says what was saved leads on to, and in which words."""
+    path, words = re.search(r'role="status">[^<]* <a href="([^"]+)">Next: ([^<]+)</a>', page).groups()
+    return unescape(words), path
+
+
+async def test_each_page_leads_on_to_what_is_usually_next(console):
+    administration = console.authority.services.administration
+    made = await administration.environments.create(ROOT, {"environment": "Empty"})
+    path = f"/console/{made.view.id}"
+    async with console.signed_on("administrator", path) as browser:
+
+        def leads_on(words, to):
+            assert next_of(browser.response.text) == (words, path + to)
+
+        def here(*segments):
+            """The page of the object that is shown, or one below it."""
+            object_path = "/".join(str(browser.response.url).split(path)[1].split("/")[:3])
+            return "/".join((object_path, *segments))
+
+        for name, claim, following in (
+            ("test", "act", ("Add the resource that users sign on for", "/resources/new")),
+            ("agent", "may_act", ("Write the agreement", "/agreements/new")),
+        ):
+            await browser.get(f"{path}/resources/new")
+            await browser.submit(name=name, audience=name)
+            await browser.get(path + here("add-attribute"))
+            await browser.submit(name=claim, source="value", value="x")
+            leads_on("Scopes", here("scopes"))
+            await browser.get(path + here("add-scope"))
+            await browser.submit(name=name)
+            leads_on(*following)
+        agreement = {"name": "Terms", "languages": [{"locale": "en", "title": "T", "text": "T"}]}
+        await administration.change(ROOT, made.view.id, "agreement", agreement)
+        await browser.get(f"{path}/policies/new")
+        await browser.submit(name="Ask")
+        policy = here()
+        await browser.get(f"{path}{policy}/add/login")
+        await browser.submit()
+        assert "Next:" not in browser.response.text, "the page itself says that nobody is asked"
+        await browser.get(f"{path}{policy}/add/agreement_prompt")
+        await browser.submit(agreement="Terms")
+        leads_on("Add the agent", "/agents/new")
+        await browser.get(f"{path}/agents/new")
+        await browser.submit(name="Agent", redirect_uris="https://a.example.com/")
+        agent = here()
+        await browser.get(f"{path}{agent}/configuration")
+        await browser.submit(sponsor="board")
+        leads_on("Resources", f"{agent}/resources")
+        await browser.get(f"{path}{agent}/resources")
+        boxes = re.findall(r'name="scope" value="([^"]+)"', browser.response.text)
+        await browser.submit(scope=boxes)
+        leads_on("Policies", f"{agent}/policies")
+        await browser.get(f"{path}{agent}/policies")
+        await browser.submit(policy="Ask", add="on")
+        leads_on("Add a user", "/users/new")
+        await browser.get(f"{path}/users/new")
+        await browser.submit(username="demouser", password="nobody else uses these words")
+        leads_on("Ready. Now: gateway, agent, try it", "")
+        again = await browser.get(str(browser.response.url))
+        assert "Next:" not in again.text

@@ -7,6 +7,7 @@ from typing import Final, get_args
 from starlette.responses import Response
 
 from deputize.authority.administration import NoSuchObject, ObjectView
+from deputize.authority.administration.views import MAX_LIMIT
 from deputize.authority.console.addresses import list_addresses
 from deputize.authority.console.agent_facts import AgentFacts, collect
 from deputize.authority.console.call import ConsoleCall
@@ -119,7 +120,9 @@ async def show_agent(call: ConsoleCall) -> Response:
     facts = await collect(call, agent)
     layers = draw_layers(call, agent, facts)
     pictures: list[Drawing] = [draw(layers, "across"), draw(layers, "down")]
-    return show_tab(call, "agents_overview.html", agent, "overview", known=facts, pictures=pictures)
+    values = {"known": facts, "pictures": pictures, "most": MAX_LIMIT}
+    lately = call.moments.local_input(facts.lately)
+    return show_tab(call, "agents_overview.html", agent, "overview", lately=lately, **values)
 
 
 async def show_configuration(call: ConsoleCall) -> Response:
