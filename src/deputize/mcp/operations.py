@@ -24,7 +24,12 @@ MAX_SCOPE: Final = 128
 """Characters of a scope."""
 _MOST_REMEMBERED: Final = 4096
 _LONGEST_REMEMBERED: Final = 512
+_MOST_PERMITTED: Final = 256
+_LONGEST_PERMITTED: Final = 128
+"""There may be many sets of scopes, and each remembers keys of its own, which clients choose."""
 _DECODINGS: Final = 4
+_COMPLETION: Final = "completion/complete"
+"""The one method whose key does not tell what its names are."""
 _WILDCARD: Final = re.compile(r"\*|\{([^{}]*)\}")
 _VARIABLE: Final = re.compile(r"[A-Za-z0-9_.%]+")
 _SLASHES: Final = re.compile(r"/+")
@@ -74,7 +79,7 @@ def operations_of(key: PolicyKey, params: JsonObject | None) -> Sequence[McpOper
         return [McpOperation(kind, name) for name in key.names]
     if method in OPEN_METHODS or method.startswith("notifications/"):
         return ()
-    if method == "completion/complete":
+    if method == _COMPLETION:
         ref = (params or {}).get("ref")
         kind = "prompts" if isinstance(ref, Mapping) and ref.get("type") == "ref/prompt" else "resources"
         return [McpOperation(kind, name) for name in key.names]
@@ -173,10 +178,20 @@ class Permissions:
         self._place_of = rules.place_of
         self._rules = each
         self._scopes = scopes
+        self._permitted: BoundedMemory[PolicyKey, bool] = BoundedMemory(_MOST_PERMITTED)
         self._is_permitted = [scopes.issuperset(rule.scopes) for rule in each]
         self._is_listed = [
             rule.on_use or permitted for rule, permitted in zip(each, self._is_permitted, strict=True)
         ]
+
+    def permits(self, key: PolicyKey, params: JsonObject | None) -> bool:
+        """Whether a request or notification may act on all that it acts on. Most keys have come before."""
+        known = self._permitted.get(key)
+        if known is None:
+            known = not self.judge(operations_of(key, params))
+            if key.method != _COMPLETION and sum(map(len, key.names)) <= _LONGEST_PERMITTED:
+                self._permitted.remember(key, known)
+        return known
 
     def allows(self, operation: McpOperation) -> bool:
         """Whether a call passes."""

@@ -144,14 +144,12 @@ class McpToolAuthorizationFilter:
         def choose(run: Run) -> Plan | Response:
             exchange = run.exchange
             mcp = exchange.find(McpContext)
-            if mcp is None or mcp.message.frame is None:
-                return calls
-            key = mcp.key
-            if key is None:
+            key = mcp.key if mcp is not None else None
+            if mcp is None or key is None or mcp.message.frame is None:
                 return calls  # the client answers the server
-            denials = permissions.judge(operations_of(key, mcp.message.frame.params))
-            if denials:
-                return _refuse(exchange, denials)
+            params = mcp.message.frame.params
+            if not permissions.permits(key, params):
+                return _refuse(exchange, permissions.judge(operations_of(key, params)))
             return lists if key.method in LISTING_METHODS else calls
 
         return Plan(choose, head, leases=calls.leases)
