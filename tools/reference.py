@@ -47,6 +47,7 @@ from deputize.oauth.records.settings import IdentityAssertion, TrustedIssuer, Tr
 from tools.management_api import management_api_page, openapi_text
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
+EXAMPLES = FOLDER.parents[1] / "tests" / "golden" / "functions" / "gateway.txt"
 NOTE = "<!-- Written by `make docs` from the code; change the code, not this page. -->\n"
 GROUPS: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("Filters", FILTERS),
@@ -325,10 +326,10 @@ def _functions() -> str:
         sections.append(f"### `#{library}`\n\n" + "\n".join(_function_rows(functions)) + "\n")
     methods = [each for each in GATEWAY_FUNCTIONS.own if each.name.startswith(".")]
     others = [each for each in GATEWAY_FUNCTIONS.own if each not in methods]
-    sections.append("## Gateway expressions\n\n" + "\n".join(_function_rows(others)))
+    sections.append("## Gateway expressions\n\n" + "\n".join(_example_rows(others)))
     sections.append(
         "\n### On values\n\nCalled on a value, as in `request.method.startsWith('P')`.\n\n"
-        + "\n".join(_function_rows(methods))
+        + "\n".join(_example_rows(methods))
         + "\n"
     )
     return "\n".join(sections)
@@ -337,6 +338,19 @@ def _functions() -> str:
 def _function_rows(functions: Iterable[Function]) -> Iterator[str]:
     yield from ("| Function | Takes |", "|---|---|")
     yield from (f"| `{each.name.rpartition('.')[2]}` | {each.arity} |" for each in functions)
+
+
+def _example_rows(functions: Iterable[Function]) -> Iterator[str]:
+    """Yield rows with the examples that a test evaluates."""
+    examples: dict[str, str] = {}
+    for line in EXAMPLES.read_text("utf-8").splitlines():
+        name, _, rest = line.partition(": ")
+        expression, _, value = rest.rpartition(" -> ")
+        examples[name] = _cell(f"`{expression}` is `{value}`")
+    yield from ("| Function | Takes | Example |", "|---|---|---|")
+    yield from (
+        f"| `{each.name.rpartition('.')[2]}` | {each.arity} | {examples[each.name]} |" for each in functions
+    )
 
 
 def _commands() -> str:

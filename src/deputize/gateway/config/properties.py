@@ -12,6 +12,7 @@ from deputize.expressions.tokens import TokenError, substitute
 from deputize.gateway.config import documents
 from deputize.gateway.config.instance import Instance
 from deputize.kernel.errors import ConfigurationError, Position
+from deputize.kernel.property_lines import PropertyLineError, read_property_lines
 from deputize.kernel.values import JsonValue
 
 Lookup = Callable[[str], str | None]
@@ -87,17 +88,12 @@ def read_property_file(path: Path, text: bytes) -> Mapping[str, JsonValue]:
     if path.suffix != ".properties":
         raise ConfigurationError(Position(str(path)), "is neither a .json nor a .properties file")
     try:
-        lines = text.decode("utf-8").splitlines()
+        return read_property_lines(text.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise ConfigurationError(Position(str(path)), f"is not UTF-8 at byte {error.start}") from error
-    found: dict[str, JsonValue] = {}
-    for number, line in enumerate(lines, 1):
-        if line.strip() and not line.lstrip().startswith(("#", "!")):
-            name, separator, value = line.partition("=")
-            if not separator:
-                raise ConfigurationError(Position(str(path), line=number), "is not a line such as name=value")
-            found[name.strip()] = value.strip()
-    return found
+    except PropertyLineError as error:
+        reason = "is not a line such as name=value"
+        raise ConfigurationError(Position(str(path), line=error.number), reason) from error
 
 
 def flatten(values: Mapping[str, JsonValue], prefix: str = "") -> Iterator[tuple[str, JsonValue]]:

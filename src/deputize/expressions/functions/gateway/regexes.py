@@ -55,3 +55,12 @@ FUNCTIONS: tuple[Function, ...] = (
     exactly("matches", 2, find, patterns_at={1}),
     exactly("matchingGroups", 2, find_groups, patterns_at={1}),
 )
+
+
+def replace_all(value: Value, pattern: Value, replacement: Value) -> Value:
+    """The text with every occurrence replaced; `$1` stands for the first group."""
+    compiled = as_pattern(pattern)
+    return None if is_absent(value) else compiled.replace(as_text(value), as_text(replacement))
+
+
+METHODS: tuple[Function, ...] = (exactly(".replaceAll", 3, replace_all, patterns_at={1}),)

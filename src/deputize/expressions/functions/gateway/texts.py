@@ -24,6 +24,7 @@ from deputize.expressions.values import (
     MAX_INTEGER,
     MAX_TEXT,
     Value,
+    equals,
     is_absent,
     is_list,
     is_mapping,
@@ -45,8 +46,32 @@ def join(values: Value, separator: Value) -> Value:
 
 
 def index_of(value: Value, part: Value) -> int:
-    """The position, from 0, of `part` in the text; -1 when it is not there."""
+    """The first position, from 0, of a part in a text or of an element in a list; -1 when it is not there."""
+    if is_list(value):
+        return next((at for at, item in enumerate(value) if is_same(item, part)), -1)
     return -1 if is_absent(value) or is_absent(part) else as_text(value).find(as_text(part))
+
+
+def last_index_of(value: Value, part: Value) -> int:
+    """The last position, as `index_of` gives the first."""
+    if is_list(value):
+        return next((at for at in range(len(value) - 1, -1, -1) if is_same(value[at], part)), -1)
+    return -1 if is_absent(value) or is_absent(part) else as_text(value).rfind(as_text(part))
+
+
+def is_same(value: Value, other: Value) -> bool:
+    """Whether both are equal; what is absent equals nothing."""
+    return not is_absent(value) and not is_absent(other) and equals(value, other)
+
+
+def char_at(value: Value, position: Value) -> Value:
+    """One character of the text; a position outside of it is an error."""
+    if is_absent(value):
+        return None
+    text, at = as_text(value), as_integer(position)
+    if not 0 <= at < len(text):
+        raise OperandError(f"the text has no character {at}")
+    return text[at]
 
 
 def to_text(value: Value) -> Value:
@@ -138,6 +163,7 @@ FUNCTIONS: tuple[Function, ...] = (
 )
 NUMBERS: tuple[Function, ...] = (
     of_one("bool", to_bool),
+    of_one("boolean", to_bool),
     of_one("integer", to_integer),
     exactly("integerWithRadix", 2, to_integer_with_radix),
 )
@@ -152,6 +178,11 @@ METHODS: tuple[Function, ...] = (
     on_text(".trim", str.strip),
     of_one(".toString", to_text),
     exactly(".indexOf", 2, index_of),
+    exactly(".lastIndexOf", 2, last_index_of),
+    exactly(".equals", 2, is_same),
+    exactly(".charAt", 2, char_at),
+    on_text(".strip", str.strip),
+    of_one(".isBlank", lambda value: is_absent(value) or not as_text(value).strip()),
     Function(".concat", cast("Callable[..., Value]", concat), 2, None),
     exactly(".replace", 3, replace),
     Function(".substring", substring, 2, 3),

@@ -1,5 +1,7 @@
 """The functions and methods of gateway expressions, called as operators call them."""
 
+import re
+
 import pytest
 
 from deputize.expressions import EvaluationError
@@ -222,7 +224,82 @@ def test_documented_functions_are_all_there():
         urlEncodeFragment urlDecodeFragment
         urlEncodePathElement urlDecodePathElement urlEncodeQueryParameterNameOrValue
         urlDecodeQueryParameterNameOrValue urlEncodeUserInfo
-        urlDecodeUserInfo matches matchingGroups escapeJson pemCertificate derCertificate"""
+        urlDecodeUserInfo matches matchingGroups escapeJson pemCertificate derCertificate
+        boolean read readWithCharset readProperties"""
     names = {function.name for function in GATEWAY_FUNCTIONS.own}
     assert set(documented.split()) == {name for name in names if name[0] != "."}
     assert all(function.least >= 1 for function in GATEWAY_FUNCTIONS.own if function.name[0] == ".")
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("list.indexOf(1)", 2),
+        ("list.indexOf(true)", -1),
+        ("list.indexOf(absent)", -1),
+        ("array('a', 'b', 'a').lastIndexOf('a')", 2),
+        ("list.lastIndexOf('x')", -1),
+        ("path.lastIndexOf('/')", 4),
+        ("absent.lastIndexOf('a')", -1),
+        ("absent.equals(absent)", False),
+        ("array('a', 1).equals(array('a', 1))", True),
+        ("absent.charAt(0)", None),
+        ("absent.isBlank()", True),
+        ("path.isBlank()", False),
+        ("absent.replaceAll('a', 'b')", None),
+        ("path.replaceAll('x*', 'y')", "/mcp/a b"),
+        ("list.containsAll(absent)", False),
+        ("list.containsAll(array())", True),
+        ("list.containsAll(array('a', 2))", False),
+        ("map.containsValue('1')", False),
+        ("map.containsValue(2)", True),
+        ("list.containsValue(1)", False),
+        ("absent.keySet()", None),
+        ("absent.values()", None),
+        ("absent.getOrDefault('a', 1)", 1),
+        ("map.getOrDefault('X-One', 0)", 1),
+        ("list.getOrDefault(9, 'none')", "none"),
+        ("absent.subList(0, 1)", None),
+        ("list.subList(4, 4)", []),
+        ("array().getFirst()", None),
+        ("array().getLast()", None),
+        ("read(absent)", None),
+        ("readWithCharset(absent, 'utf-8')", None),
+        ("readProperties(absent)", None),
+    ],
+)
+def test_methods_of_java_and_files(expression, expected):
+    assert evaluated(expression) == expected
+
+
+@pytest.mark.parametrize(
+    ("expression", "reason"),
+    [
+        ("path.charAt(99)", "has no character 99"),
+        ("list.subList(3, 5)", "has no elements 3 to 5"),
+        ("list.replaceAll('a', 'b')", "a text is needed"),
+        ("path.replaceAll('a', '$1')", "names a group that the pattern does not have"),
+        ("read('relative.txt')", "is not absolute: begin it with &{ig.instance.dir}"),
+        ("read('/no/such/file')", "cannot be read: No such file"),
+        ("read(1)", "a text is needed"),
+        ("readWithCharset('/no', 'utf-99')", "'utf-99' is no character set"),
+        ("readProperties('/no/such/file')", "cannot be read"),
+    ],
+)
+def test_what_methods_of_java_and_files_refuse(expression, reason):
+    with pytest.raises(EvaluationError, match=re.escape(reason)):
+        evaluated(expression)
+
+
+@pytest.mark.parametrize(
+    ("content", "call", "reason"),
+    [
+        (b"\xff", "read", "is not written in utf-8"),
+        (b"a=b\nnothing\n", "readProperties", "line 2 is not a line such as name=value"),
+        (b"x" * 262_145, "read", "has more than 262144 bytes"),
+    ],
+)
+def test_files_that_are_refused(tmp_path, content, call, reason):
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(EvaluationError, match=reason):
+        evaluated(f"{call}('{tmp_path}/file')")
