@@ -48,6 +48,7 @@ RULES = st.lists(
         {"scopes": SCOPE_SETS, "tools": st.lists(TOOL_PATTERNS, min_size=1, max_size=3)},
         optional={
             "onUse": st.booleans(),
+            "actors": st.lists(st.sampled_from(["agent-1", "agent-2"]), max_size=2),
             "prompts": st.lists(TOOL_PATTERNS, max_size=2),
             "resources": st.lists(URI_PATTERNS, max_size=3),
         },

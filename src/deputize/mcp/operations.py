@@ -98,6 +98,8 @@ class OperationRule:
     """The operations: exact names, and patterns as `is_pattern` says."""
     on_use: bool = False
     """Whether operations are listed to tokens without the scopes: an agent asks for them when it calls."""
+    actors: frozenset[str] = frozenset()
+    """The agents that may use them; empty where any may, and a user without one."""
 
 
 class _Fitting:
@@ -156,9 +158,9 @@ class OperationRules:
                 return index
             return self._found.remember(operation, index)
 
-    def permissions(self, scopes: Iterable[str]) -> "Permissions":
-        """Return what a token with these scopes may do."""
-        return Permissions(self, self._rules, frozenset(scopes))
+    def permissions(self, scopes: Iterable[str], actor: str | None = None) -> "Permissions":
+        """Return what a token with these scopes may do in the hands of `actor`; `None` where nobody acts."""
+        return Permissions(self, self._rules, frozenset(scopes), actor)
 
 
 class Denial(NamedTuple):
@@ -167,21 +169,30 @@ class Denial(NamedTuple):
     rule: OperationRule | None
     """`None` where no rule permits it to anybody."""
     missing: tuple[str, ...]
-    """The scopes that the token lacks."""
+    """The scopes that the token lacks; empty where the rule is not for this actor."""
 
 
 class Permissions:
-    """What the rules permit to tokens with certain scopes."""
+    """What the rules permit to tokens with certain scopes, in the hands of one actor."""
 
-    def __init__(self, rules: OperationRules, each: Sequence[OperationRule], scopes: frozenset[str]) -> None:
+    def __init__(
+        self, rules: OperationRules, each: Sequence[OperationRule], scopes: frozenset[str], actor: str | None
+    ) -> None:
         """Decide about each rule once."""
         self._place_of = rules.place_of
         self._rules = each
         self._scopes = scopes
         self._permitted: BoundedMemory[PolicyKey, bool] = BoundedMemory(_MOST_PERMITTED)
-        self._is_permitted = [scopes.issuperset(rule.scopes) for rule in each]
+        self._is_for_actor = [not rule.actors or actor in rule.actors for rule in each]
+        self._is_permitted = [
+            is_for_actor and scopes.issuperset(rule.scopes)
+            for rule, is_for_actor in zip(each, self._is_for_actor, strict=True)
+        ]
         self._is_listed = [
-            rule.on_use or permitted for rule, permitted in zip(each, self._is_permitted, strict=True)
+            permitted or (rule.on_use and is_for_actor)
+            for rule, permitted, is_for_actor in zip(
+                each, self._is_permitted, self._is_for_actor, strict=True
+            )
         ]
 
     def permits(self, key: PolicyKey, params: JsonObject | None) -> bool:
@@ -212,6 +223,8 @@ class Permissions:
         if index is None:
             return Denial(None, ())
         rule = self._rules[index]
+        if not self._is_for_actor[index]:
+            return Denial(rule, ())
         return Denial(rule, tuple(each for each in rule.scopes if each not in self._scopes))
 
 

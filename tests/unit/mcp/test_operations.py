@@ -145,3 +145,17 @@ def test_what_is_asked_for_on_use_is_listed_before():
     permissions = rules.permissions(())
     operation = McpOperation("tools", "x")
     assert (permissions.lists(operation), permissions.allows(operation)) == (True, False)
+
+
+def test_a_rule_may_be_for_certain_agents_only():
+    rule = OperationRule("t", ("a",), {"tools": ("x",)}, on_use=True, actors=frozenset({"agent-1"}))
+    rules, operation = OperationRules([rule]), McpOperation("tools", "x")
+    for actor, scopes, lists, allows in (
+        ("agent-1", {"a"}, True, True),
+        ("agent-1", set(), True, False),
+        ("agent-2", {"a"}, False, False),
+        (None, {"a"}, False, False),
+    ):
+        permissions = rules.permissions(scopes, actor)
+        assert (permissions.lists(operation), permissions.allows(operation)) == (lists, allows)
+    assert rules.permissions({"a"}, "agent-2").judge([operation]) == [(rule, ())]

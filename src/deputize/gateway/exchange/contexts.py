@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol, TypeAlias, runtime_checkable
+from typing import ClassVar, Final, Protocol, TypeAlias, runtime_checkable
 
 from deputize.audit.records import RouteIdentity, Subject
 from deputize.kernel.uris import Origin, Target
 from deputize.kernel.values import JsonObject, JsonValue
 from deputize.oauth.delegation import actors_of
 
+_UNNAMED: Final = "?"
+"""Stands for an actor whose `sub` is missing."""
 Shape: TypeAlias = Mapping[str, "Shape | None"]
 """The names that can be read below a name; `None` where any can."""
 
@@ -85,6 +87,12 @@ class OAuth2Context:
     That depends on the token alone, so each looks once.
     """
 
+    @property
+    def actor(self) -> str | None:
+        """The `act.sub` of the agent that acts for the user now; `None` where the token names none."""
+        act = self.subject.act
+        return act[0] if act and act[0] != _UNNAMED else None
+
     def as_binding(self) -> Mapping[str, object]:
         """`accessToken` with `token`, `scopes`, `expiresAt` and `info`."""
         return {
@@ -102,7 +110,7 @@ def read_claims(token: str, info: JsonObject, expires_at: float | None) -> OAuth
     scopes = _scopes_of(info)
     subject = Subject(
         _text(info.get("sub")),
-        tuple(_text(actor.get("sub")) or "?" for actor in actors_of(info.get("act"))),
+        tuple(_text(actor.get("sub")) or _UNNAMED for actor in actors_of(info.get("act"))),
         _text(info.get("client_id")) or _text(info.get("azp")),
         tuple(sorted(scopes)),
         _text(info.get("jti")),

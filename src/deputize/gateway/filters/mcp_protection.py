@@ -26,6 +26,7 @@ from deputize.kernel.values import JsonObject
 from deputize.mcp.challenge import Challenge, bearer, relayed_challenges
 from deputize.mcp.errors import bad_gateway
 from deputize.mcp.metadata import WELL_KNOWN, ProtectedResource, well_known_path, well_known_url
+from deputize.oauth.delegation import MAX_ACTORS
 from deputize.oauth.dpop import PROOF_ALGORITHMS
 
 log = structlog.get_logger()
@@ -52,7 +53,8 @@ class McpProtectionFilter:
     class Config(Settings):
         """The protected resource.
 
-        `requireActor`, `forwardToken` and `providerHandler` are extensions of PingGateway's format.
+        `requireActor`, `acceptedActors`, `maxActors`, `forwardToken` and `providerHandler` are extensions of
+        PingGateway's format.
 
         `requireActor`: refuse a token in which nobody acts for the user (no `act.sub`): with it on, a user's
         own token, or one whose delegation silently failed at the authorization server, does not get through.
@@ -90,6 +92,16 @@ class McpProtectionFilter:
         """Reads the authorization server's metadata, which the gateway has for clients of MCP 2025-03-26."""
         require_actor: bool | None = None
         """Whether a token in which nobody acts for the user (no `act.sub`) is refused."""
+        accepted_actors: OneOrMore[str] = Field(())
+        """The agents that may act for users here, by `act.sub`: the one that acts now, not those before it.
+
+        A token in which nobody acts is then refused as well. When empty every agent may.
+        """
+        max_actors: int | None = Field(None, ge=1, lt=MAX_ACTORS)
+        """How many agents a token may name that act one for another; 1 is one that acts for its user itself.
+
+        Without limit when absent.
+        """
         forward_token: bool = False
         """Whether the MCP server gets the client's token."""
 
@@ -100,6 +112,8 @@ class McpProtectionFilter:
         self._parts = pointers.split(config.resource_id_pointer)
         self._realm = config.realm
         self._require_actor = bool(config.require_actor)
+        self._actors = frozenset(config.accepted_actors)
+        self._max_actors = config.max_actors
         self._forward_token = config.forward_token
         self._metadata_url = well_known_url(config.resource_id)
         self._origin = parse_origin(config.resource_id)
@@ -172,15 +186,31 @@ class McpProtectionFilter:
             fault = self._find_audience_fault(token.info)
             if fault is not None:
                 return self._resource_server.invalid_token(fault, origin=self._origin)
-            if self._require_actor and token.subject.act[:1] in {(), ("?",)}:
-                reason = (
-                    "nobody acts for the user: the token has no act.sub (was the delegation refused by the "
-                    "mapping of act?)"
-                )
-                # without an error code: neither the same scopes nor more of them would help
-                return Refusal(403, "actor_required", reason, (bearer(),))
+            refusal = self._find_actor_fault(token)
+            if refusal is not None:
+                return refusal
             token.accepted_by.add(self)
         return self._resource_server.authorize(head, token)
+
+    def _find_actor_fault(self, token: OAuth2Context) -> Refusal | None:
+        """Why those who act for the user may not, by a challenge without an error code.
+
+        Neither the same scopes nor more of them would help.
+        """
+        actor, depth = token.actor, len(token.subject.act)
+        if (self._require_actor or self._actors) and actor is None:
+            reason = (
+                "nobody acts for the user: the token has no act.sub (was the delegation refused by the "
+                "mapping of act?)"
+            )
+            return Refusal(403, "actor_required", reason, (bearer(),))
+        if self._actors and actor not in self._actors:
+            reason = f"acceptedActors does not name {actor}, which acts for the user"
+            return Refusal(403, "actor_refused", reason, (bearer(),))
+        if self._max_actors is not None and depth > self._max_actors:
+            reason = f"{depth} agents act one for another, and maxActors is {self._max_actors}"
+            return Refusal(403, "too_many_actors", reason, (bearer(),))
+        return None
 
     def _find_audience_fault(self, info: JsonObject) -> str | None:
         """Why the token is not for this resource. A pointer to one element of a list means that element."""
@@ -322,7 +352,7 @@ def _advise(config: McpProtectionFilter.Config, context: BuildContext) -> None:
             "this looks like an endpoint",
             "give the issuer, from which clients find the endpoints",
         )
-    if config.require_actor is None:
+    if config.require_actor is None and not config.accepted_actors:
         reason = (
             "requireActor is not set: a token in which no agent acts for the user (no act.sub) is "
             "let through as well"

@@ -74,6 +74,11 @@ class RuleSettings(Settings):
     For scopes that the user is asked for when they are needed (`consent: on_use` at the authority): an agent
     finds the tool, calls it, is challenged, and asks.
     """
+    actors: OneOrMore[str] = ()
+    """The agents that may use the operations, by `act.sub` of the token: the one that acts, not those before.
+
+    When empty any may, and users without an agent.
+    """
 
 
 class McpToolAuthorizationFilter:
@@ -100,7 +105,9 @@ class McpToolAuthorizationFilter:
         """`max_list_size` in bytes."""
         self._rules = rules
         self._limit = max_list_size
-        self._permissions: BoundedMemory[frozenset[str], Permissions] = BoundedMemory(_MOST_SCOPE_SETS)
+        self._permissions: BoundedMemory[tuple[frozenset[str], str | None], Permissions] = BoundedMemory(
+            _MOST_SCOPE_SETS
+        )
 
     @classmethod
     def build(cls, config: Config, context: BuildContext) -> Self:
@@ -128,9 +135,10 @@ class McpToolAuthorizationFilter:
             return refusing(head, 500, "server_error", reason)
         token = head.find(OAuth2Context)
         scopes = token.scopes if token is not None else frozenset[str]()
-        permissions = self._permissions.get(scopes)
+        actor = token.actor if token is not None else None
+        permissions = self._permissions.get((scopes, actor))
         if permissions is None:
-            permissions = self._permissions.remember(scopes, self._rules.permissions(scopes))
+            permissions = self._permissions.remember((scopes, actor), self._rules.permissions(scopes, actor))
         headers = head.headers.copy()
         headers.remove("Accept-Encoding")
         headers.add("Accept-Encoding", "identity")  # lists are read here
@@ -207,19 +215,25 @@ def _read_rule(index: int, settings: RuleSettings, context: BuildContext) -> Ope
             fix = "write each scope for itself, without blanks, quotes, backslashes and ="
             raise context.error(f"rules/{index}/scopes/{at}", reason, fix)
     return OperationRule(
-        settings.name or f"rules/{index}", tuple(dict.fromkeys(settings.scopes)), entries, settings.on_use
+        settings.name or f"rules/{index}",
+        tuple(dict.fromkeys(settings.scopes)),
+        entries,
+        settings.on_use,
+        frozenset(settings.actors),
     )
 
 
 def _refuse(exchange: Exchange, denials: Sequence[Denial]) -> Response:
     """Refuse a call, naming exactly the scopes that its operations need, if they can help it at all."""
-    rules = [denial.rule for denial in denials if denial.rule is not None]
-    if len(rules) < len(denials):
-        error, reason = "operation_denied", "no rule permits it"
+    helpless = [denial for denial in denials if not denial.missing]
+    rules = [denial.rule for denial in helpless or denials if denial.rule is not None]
+    names = ", ".join(dict.fromkeys(rule.name for rule in rules))
+    if helpless:
+        error = "operation_denied"
+        reason = f"{names}: not for this agent" if names else "no rule permits it"
         challenge = bearer()  # without an error code: neither the same scopes nor more of them would help
     else:
         missing = dict.fromkeys(scope for denial in denials for scope in denial.missing)
-        names = ", ".join(dict.fromkeys(rule.name for rule in rules))
         error, reason = "insufficient_scope", f"{names}: the token lacks the scope {' '.join(missing)}"
         needed = dict.fromkeys(scope for rule in rules for scope in rule.scopes)
         challenge = bearer(error=error, scope=" ".join(needed))

@@ -7,7 +7,7 @@ import structlog
 
 from deputize.audit.records import RouteIdentity
 from deputize.gateway.authorities.endpoint import AuthorityError
-from deputize.gateway.exchange.contexts import OAuth2Context, RouterContext
+from deputize.gateway.exchange.contexts import OAuth2Context, RefusalContext, RouterContext
 from deputize.gateway.filters.mcp_protection import McpProtectionFilter
 from deputize.gateway.filters.mcp_validation import McpValidationFilter
 from deputize.gateway.filters.oauth2_resource_server import OAuth2ResourceServerFilter
@@ -190,6 +190,35 @@ async def test_where_an_actor_is_required_a_token_without_one_is_refused(act):
 
 async def test_where_an_actor_is_required_one_passes():
     assert (await through_to(filter_of(requireActor=True), bearing("good")))[0].status == 200
+
+
+CHAIN = {"sub": "agent-1", "act": {"sub": "agent-0", "act": {"sub": "agent-9"}}}
+
+
+@pytest.mark.parametrize(
+    ("act", "config", "reason"),
+    [
+        ({"sub": "agent-1"}, {"acceptedActors": ["agent-1", "agent-2"]}, None),
+        (CHAIN, {"acceptedActors": "agent-1"}, None),
+        (CHAIN, {"acceptedActors": "agent-0"}, "actor_refused"),
+        ({"sub": "Agent-1"}, {"acceptedActors": "agent-1"}, "actor_refused"),
+        (None, {"acceptedActors": "agent-1"}, "actor_required"),
+        ("agent-1", {"acceptedActors": "agent-1"}, "actor_required"),
+        ({"act": {"sub": "agent-1"}}, {"acceptedActors": "agent-1"}, "actor_required"),
+        ({"sub": "?"}, {"acceptedActors": "?"}, "actor_required"),
+        (CHAIN, {"maxActors": 3}, None),
+        (CHAIN, {"maxActors": 2}, "too_many_actors"),
+        ({"act": {"sub": "agent-1"}}, {"maxActors": 1}, "too_many_actors"),
+        (None, {"maxActors": 1}, None),
+    ],
+)
+async def test_who_may_act_and_how_many(act, config, reason):
+    exchange = bearing("good")
+    response, seen = await through_to(filter_of({"good": {**CLAIMS, "act": act}}, **config), exchange)
+    assert (response.status, seen is None) == ((200, False) if reason is None else (403, True))
+    if reason is not None:
+        assert challenge(response) == f'Bearer resource_metadata="{METADATA}"'
+        assert exchange.find(RefusalContext).error == reason
 
 
 EVIL = [

@@ -133,6 +133,19 @@ async def test_what_no_rule_permits_asks_for_no_scope():
     assert exchange.find(RefusalContext) == RefusalContext("operation_denied", "no rule permits it")
 
 
+@pytest.mark.parametrize(
+    ("act", "status"), [({"sub": "agent-1"}, 200), ({"sub": "agent-2"}, 403), (None, 403)]
+)
+async def test_a_rule_for_certain_agents_asks_others_for_no_scope(act, status):
+    rules = [{"name": "mine", "tools": "x", "scopes": "read", "actors": ["agent-1"]}]
+    tokens = {"good": {**CLAIMS, "act": act, "scope": "test read"}}
+    response, _, exchange = await call("x", "good", rules=rules, tokens=tokens)
+    assert response.status == status
+    if status == 403:
+        assert response.headers.get_all("www-authenticate") == [f'Bearer resource_metadata="{METADATA}"']
+        assert exchange.find(RefusalContext).reason == "mine: not for this agent"
+
+
 async def test_a_listening_client_needs_the_scopes_of_every_resource():
     params = {
         "notifications": {"resourceSubscriptions": ["account://7", "account://8"]},
