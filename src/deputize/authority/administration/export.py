@@ -5,6 +5,7 @@ from typing import Any
 
 from deputize.authority.administration.views import entry_of_object, entry_of_user, written_entry
 from deputize.authority.directory.objects import DEFAULT_POLICY, LISTS, EnvironmentObject
+from deputize.authority.directory.objects.agent import word_of
 from deputize.authority.directory.objects.introduction import is_introduced
 from deputize.authority.environment_file.outcome import read_object
 from deputize.authority.environment_file.writing import write_yaml
@@ -53,6 +54,11 @@ def environment_file(
 def settings_entry(row: EnvironmentRow, *, ids: bool) -> dict[str, JsonValue]:
     """An environment's own settings as a file writes them."""
     settings = EnvironmentObject.read(row.name, row.document)
+    if registration := settings.registration:
+        words = tuple(sorted(word_of(each) for each in set(registration.agent.grants)))
+        agent = registration.agent.model_copy(update={"grants": words})
+        registration = registration.model_copy(update={"agent": agent})
+        settings = settings.model_copy(update={"registration": registration})
     if ids:
         return written_entry(settings.model_copy(update={"id": row.id}))
     return written_entry(settings, frozenset({"id", "organization_id"}))

@@ -60,13 +60,18 @@ class AdministeredSessions:
         last = found[limit - 1] if len(found) > limit else None
         return ListPage(tuple(views), last and cursor_of(repr(last.created_at), last.id))
 
-    async def end(self, operator: Operator, environment_id: str, session_id: str) -> Changed:
-        """End one session, and every token that rests on it. Raises `NotPermitted` and `NoSuchObject`."""
+    async def end(
+        self, operator: Operator, environment_id: str, session_id: str, *, user_id: str | None = None
+    ) -> Changed:
+        """End one session, of that user if one is named, and every token that rests on it.
+
+        Raises `NotPermitted` and `NoSuchObject`.
+        """
 
         async def attempt() -> Changed:
             operator.require_administrator()
             found = await self._store.listings.find_session(environment_id, session_id)
-            if found is None:
+            if found is None or user_id not in {None, found.user_id}:
                 raise NoSuchObject(f"there is no session {session_id!r}, or it was ended already")
             return await self._end([found])
 

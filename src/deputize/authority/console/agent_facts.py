@@ -1,12 +1,17 @@
 """What an agent can do, for whom, since when and when last, collected for its page."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from deputize.authority.administration import ListQuery, ObjectView
 from deputize.authority.administration.views import MAX_LIMIT
 from deputize.authority.console.call import ConsoleCall
 from deputize.authority.storage.activities import ActivityQuery, ActivityTotal
+
+CLIENT_CREDENTIALS: Final = "client_credentials"
+_PAGES: Final = 10
+"""Of records that are looked through for tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,30 @@ class AgentFacts:
     """When these 24 hours began, in seconds since the epoch."""
     is_delivered: bool
     """Whether a gateway delivers what agents call; otherwise only tokens and introspections are known."""
+
+
+async def count_own_tokens(call: ConsoleCall, agent_id: str) -> int:
+    """Count the tokens of an agent about itself alone (client credentials) that are in time.
+
+    They are stored nowhere, so their records are counted: `MAX_LIMIT` at most.
+    """
+    environment, now = call.environment, call.services.clock.now()
+    lifetimes = {each.id: each.settings.token_lifetime for each in environment.resources.values()}
+    since = now - max(lifetimes.values(), default=0)
+    query = ActivityQuery(agent_id=agent_id, event="token issued", since=since, limit=MAX_LIMIT)
+    count = 0
+    for _ in range(_PAGES):
+        page = await call.services.activities.find(environment.id, query)
+        count += sum(
+            each.method == CLIENT_CREDENTIALS
+            and each.agent_ids[0] == agent_id
+            and now < each.happened_at + lifetimes.get(each.resource_id or "", 0)
+            for each in page.items
+        )
+        if page.next_cursor is None or count >= MAX_LIMIT:
+            break
+        query = replace(query, cursor=page.next_cursor)
+    return min(count, MAX_LIMIT)
 
 
 async def collect(call: ConsoleCall, agent: ObjectView) -> AgentFacts:

@@ -354,7 +354,7 @@ class EntryForm:
         for each in self.fields:
             try:
                 value = each.read(typed.get(each.name, ()), moments)
-            except ValueError:
+            except (ValueError, OverflowError):
                 problems[each.name] = "console.unreadable"
                 continue
             if value is None and isinstance(each, Secret):

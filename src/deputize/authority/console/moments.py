@@ -49,16 +49,22 @@ class Moments:
         if instant is None:
             return ""
         local = self._read(instant).astimezone(self.zone)
+        if local.microsecond:
+            return local.replace(tzinfo=None).isoformat(timespec="milliseconds")
         return f"{local:%Y-%m-%dT%H:%M:%S}" if local.second else f"{local:%Y-%m-%dT%H:%M}"
 
     def instant_text(self, typed: str) -> str:
         """Return the RFC 3339 instant of what was put into such an input. Raises `ValueError`."""
-        return datetime.fromtimestamp(self.seconds(typed), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        instant = self._read_local(typed).astimezone(UTC).replace(tzinfo=None)
+        return f"{instant.isoformat(timespec='milliseconds').removesuffix('.000')}Z"
 
     def seconds(self, typed: str) -> float:
         """Return the same in seconds since the epoch. Raises `ValueError` and `OverflowError`."""
+        return self._read_local(typed).timestamp()
+
+    def _read_local(self, typed: str) -> datetime:
         local = datetime.fromisoformat(typed)
-        return (local if local.tzinfo else local.replace(tzinfo=self.zone)).timestamp()
+        return local if local.tzinfo else local.replace(tzinfo=self.zone)
 
     def _read(self, instant: float | str) -> datetime:
         if isinstance(instant, str):

@@ -105,7 +105,9 @@ async def test_sessions_are_listed_a_page_at_a_time_and_ended(administered):
     assert (seen, cursor) == (["s2", "s1", "s0"], None)
     with pytest.raises(NotPermitted):
         await sessions.end(AUDITOR, environment, "s0")
-    await sessions.end(ADMINISTRATOR, environment, "s0")
+    with pytest.raises(NoSuchObject):
+        await sessions.end(ADMINISTRATOR, environment, "s0", user_id="another")
+    await sessions.end(ADMINISTRATOR, environment, "s0", user_id=ada)
     with pytest.raises(NoSuchObject):
         await sessions.end(ADMINISTRATOR, environment, "s0")
     assert (await sessions.end_all(ADMINISTRATOR, environment, ada)).ends == {"sessions": 2}
@@ -209,3 +211,17 @@ async def test_what_ends_is_told_before_it_is_ended(administered):
     await administered.store.sessions.add_session(session(administered, 0, ada))
     told = await administered.change("user", {"enabled": False}, object_id=ada, dry_run=True)
     assert told.ends == {"grants": 0, "consents": 0, "sessions": 1}
+
+
+async def test_what_introduced_agents_may_use_is_exported_by_words_and_read_back(administered):
+    environments, where = administered.administration.environments, administered.environment_id
+    in_full = "urn:ietf:params:oauth:grant-type:token-exchange"
+    agent = {**REGISTRATION["agent"], "grants": ["refresh_token", in_full]}
+    registration = {"registration": {**REGISTRATION, "agent": agent}}
+    changed = await environments.change(ADMINISTRATOR, where, registration)
+    words = ["refresh_token", "token_exchange"]
+    assert changed.view.entry["registration"]["agent"]["grants"] == words
+    file = await environments.export(ADMINISTRATOR, where)
+    assert in_full not in file
+    again = Application(file.encode(), "f", {}.get, dry_run=True)
+    assert (await environments.apply(ADMINISTRATOR, again)).lines == ()

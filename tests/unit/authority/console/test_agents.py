@@ -108,7 +108,9 @@ async def test_what_a_form_does_not_show_stays_as_it_is(console):
     assert (await find(console, "MCP Tutorial")).entry == {**before.entry, "sponsor": "board"}
 
 
-@pytest.mark.parametrize("instant", ["2999-01-01T10:00:00Z", "2999-01-01T10:00:30Z"])
+@pytest.mark.parametrize(
+    "instant", ["2999-01-01T10:00:00Z", "2999-01-01T10:00:30Z", "2300-01-01T10:00:30.001Z"]
+)
 async def test_an_end_stays_the_same_when_something_else_is_saved(console, instant):
     agent = await find(console, "MCP Tutorial")
     administration = console.authority.services.administration
@@ -262,3 +264,22 @@ async def test_what_was_refused_in_the_last_day_is_counted_and_led_to(console):
         assert count[2] == "3"
         listed = await browser.get(unescape(count[1]))
         assert len(set(re.findall(rf"{console.path}/audit/([0-9a-f-]+)\"", listed.text))) == 3
+
+
+async def test_stopping_counts_the_tokens_in_the_agents_own_name_too(console):
+    agent = await find(console, "MCP Tutorial")
+    administration = console.authority.services.administration
+    drawn = await administration.new_secret(OPERATOR, console.environment, "agent", agent.id)
+    async with console.authority.client() as client:
+        for seconds in (0, 3601, 0):
+            console.authority.clock.instant += seconds
+            form = {"grant_type": "client_credentials", "scope": "agent"}
+            headers = basic(agent.id, drawn.secrets[0].text)
+            answer = await client.post(f"/{console.environment}/as/token", data=form, headers=headers)
+            assert answer.json()["expires_in"] == 3600
+    await sign_on_for(console, agent)
+    async with console.signed_on() as browser:
+        shown = await browser.get(f"{console.path}/agents/{agent.id}/stop")
+        assert "Tokens in its own name (client credentials) that end: 2" in shown.text
+        stopped = await browser.submit()
+        assert "tokens in its own name that ended: 2." in stopped.text

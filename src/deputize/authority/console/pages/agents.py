@@ -9,7 +9,7 @@ from starlette.responses import Response
 from deputize.authority.administration import NoSuchObject, ObjectView
 from deputize.authority.administration.views import MAX_LIMIT
 from deputize.authority.console.addresses import list_addresses
-from deputize.authority.console.agent_facts import AgentFacts, collect
+from deputize.authority.console.agent_facts import AgentFacts, collect, count_own_tokens
 from deputize.authority.console.call import ConsoleCall
 from deputize.authority.console.delegation_picture import Drawing, Party, draw
 from deputize.authority.console.ending import ends_by_disabling
@@ -213,6 +213,7 @@ async def confirm_stop(call: ConsoleCall) -> Response:
     facts = await collect(call, agent)
     consequences = [
         *await ends_by_disabling(call, "agent", agent, "grants"),
+        call.t("agents.ends_own", count=await count_own_tokens(call, agent.id)),
         call.t("agents.ends_people", count=facts.people),
     ]
     cancel = call.path("agents", agent.id)
@@ -223,9 +224,10 @@ async def stop_agent(call: ConsoleCall) -> Response:
     """Stop the agent now: every token that it has ends."""
     agent = await call.find("agent")
     where = (call.operator, call.environment.id, "agent", {"enabled": False})
+    own = str(await count_own_tokens(call, agent.id))
     changed = await call.administration.change(*where, object_id=agent.id)
-    count = str(changed.ends.get("grants", 0))
-    return await call.leave("agents", agent.id, flash="agents.stopped", name=agent.name, count=count)
+    ended = {"count": str(changed.ends.get("grants", 0)), "own": own}
+    return await call.leave("agents", agent.id, flash="agents.stopped", name=agent.name, **ended)
 
 
 async def enable_agent(call: ConsoleCall) -> Response:

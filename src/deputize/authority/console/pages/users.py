@@ -4,7 +4,7 @@ from typing import Final
 
 from starlette.responses import Response
 
-from deputize.authority.administration import ListQuery, NoSuchObject, ObjectView
+from deputize.authority.administration import ListQuery, ObjectView
 from deputize.authority.console.call import ConsoleCall
 from deputize.authority.console.ending import ends_by_disabling, is_disabling, say_what_ends
 from deputize.authority.console.forms import EntryForm, FilledForm, Flag, FormField, Json, Secret
@@ -151,10 +151,7 @@ async def end_sessions(call: ConsoleCall) -> Response:
     """End all sessions of the user, or the one that was named."""
     user, sessions = await call.find("user"), call.administration.sessions
     if named := call.typed.get("session"):
-        own = await sessions.list(call.operator, call.environment.id, ListQuery(limit=200), user_id=user.id)
-        if named[0] not in {each.id for each in own.items}:
-            raise NoSuchObject(f"{user.name} has no such session, or it was ended already")
-        await sessions.end(call.operator, call.environment.id, named[0])
+        await sessions.end(call.operator, call.environment.id, named[0], user_id=user.id)
     else:
         await sessions.end_all(call.operator, call.environment.id, user.id)
     return await call.leave("users", user.id, "sessions", flash="users.ended", name=user.name)

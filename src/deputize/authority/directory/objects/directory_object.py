@@ -8,8 +8,8 @@ reads it: a field here, or in `oauth.records.settings` where the protocol's rule
 import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
-from typing import Annotated, Any, Self, TypeAlias, cast
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final, Self, TypeAlias, cast
 
 from pydantic import (
     AfterValidator,
@@ -28,6 +28,7 @@ from pydantic_core import PydanticCustomError
 from deputize.kernel.values import JsonObject
 from deputize.oauth.records.settings import STORED, Name
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -54,7 +55,8 @@ def _instant(value: object) -> object:
 
 
 def _instant_text(seconds: float) -> str:
-    text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    # not `fromtimestamp`, whose microseconds lie below the millisecond for many an instant after 2242
+    text = (_EPOCH + timedelta(milliseconds=round(seconds * 1000))).isoformat(timespec="milliseconds")
     return text.removesuffix("+00:00").removesuffix(".000") + "Z"
 
 

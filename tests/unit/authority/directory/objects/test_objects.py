@@ -1,3 +1,5 @@
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,3 +71,10 @@ def test_what_a_package_provided_is_refused_in_files_and_left_alone_where_it_is_
         ("LOGIN", {}),
         ("of_a_package", {"a": "b"}),
     ]
+
+
+@given(st.datetimes(datetime(1970, 1, 1), datetime(9999, 12, 31, 23, 59, 59), timezones=st.just(UTC)))
+def test_milliseconds_of_an_instant_count_however_far_it_is(instant):
+    text = instant.isoformat(timespec="milliseconds").removesuffix("+00:00").removesuffix(".000") + "Z"
+    agent = AgentObject.model_validate({"name": "A", "expires_at": text})
+    assert agent.model_dump(mode="json")["expires_at"] == text
