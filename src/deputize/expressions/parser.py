@@ -7,7 +7,6 @@ server's own.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import ClassVar, NoReturn
 
 from deputize.expressions.errors import ExpressionSyntaxError
@@ -29,6 +28,7 @@ from deputize.expressions.tree import (
 )
 from deputize.expressions.values import MAX_DEPTH
 from deputize.kernel.families import Family
+from deputize.kernel.suggestions import find_similar
 
 MAX_SOURCE = 8192
 """Characters of one expression or template."""
@@ -216,7 +216,7 @@ class Parser(ABC):
         function = self.functions.by_name.get(name)
         if function is None:
             callable_here = [each for each in self.functions.by_name if not each.startswith(".")]
-            close = get_close_matches(name, callable_here, n=1)
+            close = find_similar(name, callable_here)
             hint = f"; did you mean {shown.replace(name, close[0])}?" if close else ""
             self.fail(f"there is no function {shown}{hint}", start)
         arguments = self.arguments()

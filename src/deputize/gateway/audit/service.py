@@ -1,6 +1,5 @@
 """`AuditService`: where the records of a route go (gateway-config reference, section 7)."""
 
-import difflib
 from typing import Any
 
 from pydantic import AliasChoices, Field
@@ -12,6 +11,7 @@ from deputize.gateway.audit.event_handlers.event_handler import EventHandlerSett
 from deputize.gateway.config.instance import load_bindings
 from deputize.gateway.config.settings import Raw, Settings, validate, warnings_about
 from deputize.gateway.loading.context import BuildContext
+from deputize.kernel.suggestions import find_similar
 
 
 class EventHandler(Settings):
@@ -54,7 +54,7 @@ class AuditService:
             key = f"eventHandlers/{index}"
             kind = kinds.get(handler.java_class)
             if kind is None:
-                near = difflib.get_close_matches(handler.java_class, kinds, n=1)
+                near = find_similar(handler.java_class, kinds)
                 fix = f"did you mean {near[0]}?" if near else f"use one of {', '.join(kinds)}"
                 reason = f"{handler.java_class!r} is not an event handler this gateway has"
                 raise context.error(f"{key}/class", reason, fix)

@@ -6,7 +6,6 @@ object evaluates its own configuration when it is built).
 """
 
 import codecs
-import difflib
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Annotated, Any, TypeAlias, TypeVar, cast, get_args
@@ -30,6 +29,7 @@ from deputize.gateway.config.documents import is_disabled
 from deputize.kernel import durations
 from deputize.kernel.errors import ConfigurationError, Faults, Position
 from deputize.kernel.pointers import join
+from deputize.kernel.suggestions import find_similar
 
 Item = TypeVar("Item")
 SomeSettings = TypeVar("SomeSettings", bound="Settings")
@@ -135,7 +135,7 @@ def warnings_about(settings: Settings, position: Position, owner: str) -> Iterat
                         at, f"{key!r} inside 'config' has no effect", f"move {key!r} up, beside 'type'"
                     )
                 else:
-                    close = difflib.get_close_matches(key, known, n=1, cutoff=0.7)
+                    close = find_similar(key, known, cutoff=0.7)
                     yield ConfigurationError(
                         at, f"{owner} does not read {key!r}", f"did you mean {close[0]!r}?" if close else ""
                     )

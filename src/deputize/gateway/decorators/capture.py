@@ -53,7 +53,7 @@ class CaptureDecorator:
         """Whether the contexts are written, such as the claims of the token."""
         max_entity_length: Annotated[int, Field(ge=0)] = 524288
         """Bytes of an entity that are written at most."""
-        masks: MaskSettings = Field(MaskSettings())
+        masks: MaskSettings = Field(default_factory=MaskSettings)
         """What else is hidden."""
 
     def __init__(self, config: Config, masks: Masks, context: BuildContext) -> None:

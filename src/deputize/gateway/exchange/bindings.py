@@ -7,7 +7,6 @@ in the tables below.
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from email.utils import formatdate
-from http.cookies import CookieError, SimpleCookie
 from typing import Final, Generic, TypeVar, cast
 from urllib.parse import parse_qs, unquote
 
@@ -117,6 +116,8 @@ def _parse_form(text: str | None) -> Mapping[str, object]:
 
 
 def _cookies(headers: Headers) -> Mapping[str, object]:
+    from http.cookies import CookieError, SimpleCookie  # noqa: PLC0415 - few configurations read cookies
+
     jar: SimpleCookie = SimpleCookie()
     try:
         jar.load("; ".join(headers.get_all("cookie")))

@@ -3,7 +3,6 @@
 What is not declared in a file is looked up in the heap of the file around it.
 """
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from deputize.gateway.loading.deployment import Deployment
 from deputize.http.plans import Filter, Handler, as_filter, as_handler
 from deputize.kernel.errors import ConfigurationError, DeputizeError, Faults, Position
 from deputize.kernel.pointers import join
+from deputize.kernel.suggestions import find_similar
 from deputize.kernel.values import JsonValue
 
 Wanted = TypeVar("Wanted")
@@ -156,7 +156,7 @@ class Heap:
         if name not in self._declared:
             if self._parent is not None and name in self._parent.names():
                 return self._parent.find(name, position)
-            near = difflib.get_close_matches(name, self.names(), n=3, cutoff=0.5)
+            near = find_similar(name, self.names(), most=3, cutoff=0.5)
             fix = (
                 f"did you mean {' or '.join(near)}?"
                 if near
@@ -191,7 +191,7 @@ class Heap:
         types = self.registry.types
         heap_type = types.get(written) or types.get(written.rpartition(".")[2])  # files may name Java classes
         if heap_type is None:
-            near = difflib.get_close_matches(written, types, n=3, cutoff=0.6)
+            near = find_similar(written, types, most=3)
             raise ConfigurationError(
                 declaration.position.below("type"),
                 f"{written!r} is not a type this gateway has",

@@ -5,7 +5,6 @@ everybody. It is refused when the file is loaded. Names that PingGateway has and
 missing, and warned about, so that files still load.
 """
 
-import difflib
 from collections.abc import Iterable, Mapping
 
 from deputize.expressions import ExpressionSyntaxError
@@ -14,6 +13,7 @@ from deputize.gateway.config.settings import explain
 from deputize.gateway.exchange.bindings import CORE_CONTEXTS, SHAPE
 from deputize.gateway.exchange.contexts import RefusalContext, RouterContext, Shape
 from deputize.kernel.errors import ConfigurationError, Position
+from deputize.kernel.suggestions import find_similar
 
 _PING_ROOTS = frozenset({"session", "exchange", "globals"})
 _PING_CONTEXTS = frozenset(
@@ -81,7 +81,7 @@ def _report_unknown(
     shown = ".".join(names)
     is_context = len(names) == 2 and names[0] in {"contexts", "context"}
     only_ping = _PING_ROOTS if len(names) == 1 else _PING_CONTEXTS if is_context else _PING_MEMBERS
-    near = difflib.get_close_matches(names[-1], shape, n=1)
+    near = find_similar(names[-1], shape)
     if names[-1] in only_ping or (len(names) > 1 and not is_context and not near):
         return ConfigurationError(
             position, f"this gateway has no {shown}: it is always missing", "remove what depends on it"

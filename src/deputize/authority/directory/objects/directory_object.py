@@ -5,7 +5,6 @@ snapshot is made of. A new setting is a field, with its default, bounds and docu
 reads it: a field here, or in `oauth.records.settings` where the protocol's rules read it.
 """
 
-import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -25,6 +24,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
+from deputize.kernel.suggestions import find_similar
 from deputize.kernel.values import JsonObject
 from deputize.oauth.records.settings import STORED, Name
 
@@ -180,4 +180,4 @@ def suggest(name: str, known: Iterable[str]) -> str:
 
 
 def _close(name: str, known: Iterable[str]) -> list[str]:
-    return difflib.get_close_matches(name[:128], sorted(known), 1)
+    return find_similar(name[:128], sorted(known))
