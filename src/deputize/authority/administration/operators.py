@@ -2,14 +2,15 @@
 
 An administrator does everything, an auditor reads everything. An agent owner reads what his own agents rest
 on, and may change of these only what gives nobody anything: describe them, stop them, give them new secrets
-or keys. He does not start again what was stopped, for whoever stopped it had a reason.
+or keys, unless these agents may administer what he may not. He does not start again what was stopped, for
+whoever stopped it had a reason.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
-from deputize.authority.directory.objects import AgentObject, Role
+from deputize.authority.directory.objects import ADMINISTRATORS, AgentObject, Role
 from deputize.authority.environment_file.plan import Difference, NewSecret
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.values import JsonObject
@@ -83,21 +84,43 @@ class Operator:
                 "all else takes an administrator"
             )
 
-    def require_effect(self, agent_id: str, differences: Iterable[Difference | NewSecret]) -> None:
-        """Raise `NotPermitted` unless it may bring about what a change would come to, whoever asked how."""
+    def require_credentials(self, agent: AgentObject | None, environment: str) -> None:
+        """Raise `NotPermitted` unless it may give the agent of that environment other secrets or keys.
+
+        Whoever has these is the agent, so nobody gets by them a role that he does not have.
+        """
+        if self.is_administrator or agent is None or environment != ADMINISTRATORS:
+            return
+        granted = {scope for scopes in agent.scopes.values() for scope in scopes}
+        if not granted.intersection(get_args(Role)) <= self.roles:
+            raise NotPermitted(
+                "the agent may administer more than you: only an administrator gives it other secrets or keys"
+            )
+
+    def require_effect(
+        self,
+        agent_id: str,
+        agent: AgentObject | None,
+        environment: str,
+        differences: Iterable[Difference | NewSecret],
+    ) -> None:
+        """Raise `NotPermitted` unless it may bring about what a change of the agent of that environment would
+        come to, whoever asked how.
+        """
         if self.is_administrator:
             return
         for each in differences:
-            is_harmless = (
+            if not (
                 isinstance(each, Difference)
                 and (each.kind, each.id) == ("agent", agent_id)
                 and each.before is not None
                 and each.after is not None
                 and OWNER_MEMBERS.issuperset({*each.before, *each.after})
                 and each.after.get("enabled", False) is False
-            )
-            if not is_harmless:
+            ):
                 raise NotPermitted("only an administrator may change that")
+            if "jwks" in {*each.before, *each.after}:
+                self.require_credentials(agent, environment)
 
     def record(self) -> JsonObject:
         """What the audit keeps of it."""

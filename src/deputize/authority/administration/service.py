@@ -200,12 +200,13 @@ class Administration:
     ) -> Changed:
         """Draw a new secret of a resource or an agent; the ones so far work `keep_previous` seconds more.
 
-        Raises `NoSuchObject`, `DirectoryConflict`, and `EnvironmentFileInvalid` where a secret would prove
-        nothing.
+        Raises `NoSuchObject`, `NotPermitted`, `DirectoryConflict`, and `EnvironmentFileInvalid` where a
+        secret would prove nothing.
         """
 
         async def attempt() -> Changed:
             found, row, valid = await self._find_secrets(operator, environment_id, kind, object_id)
+            operator.require_credentials(found.agent, found.environment.name)
             now = self._clock.now()
             changes, issued = replace_secret(row, valid, now, keep_previous=keep_previous)
             await self._store.directory_rows.change(changes, found.rows.version)
@@ -347,7 +348,7 @@ class Administration:
         try:
             if found.view is not None and not operator.is_administrator:
                 effect = await self._make(found, content, dry_run=True)
-                operator.require_effect(found.view.id, effect.differences)
+                operator.require_effect(found.view.id, found.agent, environment.name, effect.differences)
             applied = await self._make(found, content, dry_run=dry_run)
         except EnvironmentFileInvalid as error:
             raise relative_to_entry(error, f"/{_LISTS[kind]}/0") from error

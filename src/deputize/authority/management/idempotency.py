@@ -48,7 +48,7 @@ class IdempotentAnswers:
             raise RequestRefused(400, "the Idempotency-Key is none", [wrong])
         now = self._services.clock.now()
         key = digest(json.dumps([operator.kind, operator.id, operator.actor, keys[0]]))
-        begun = IdempotentRequest(key, await _fingerprint(request, operator), now, now + KEPT_SECONDS)
+        begun = IdempotentRequest(key, await _fingerprint(request, operator, key), now, now + KEPT_SECONDS)
         while (other := self._under_way.get(key)) is not None:
             await other.wait()
         ended = self._under_way[key] = asyncio.Event()
@@ -104,8 +104,12 @@ def _repeat(earlier: IdempotentRequest, asked: IdempotentRequest) -> Response:
     return Response(earlier.body, earlier.status, fields, "application/json")
 
 
-async def _fingerprint(request: Request, operator: Operator) -> str:
-    """Return a digest of all that decides about the answer."""
+async def _fingerprint(request: Request, operator: Operator, key: str) -> str:
+    """Return a digest of all that decides about the answer.
+
+    A body may hold a password that somebody thought of: it takes as long to guess as from where passwords are
+    kept.
+    """
     told = [
         request.method,
         request.scope["raw_path"].decode("ascii"),
@@ -114,4 +118,7 @@ async def _fingerprint(request: Request, operator: Operator) -> str:
         request.headers.get("if-match"),
         sorted(operator.roles),
     ]
-    return hashlib.sha256(json.dumps(told).encode() + b"\n" + await request.body()).hexdigest()
+    body = await request.body()
+    if body:
+        body = await asyncio.to_thread(hashlib.scrypt, body, salt=key.encode(), n=2**14, r=8, p=1)
+    return hashlib.sha256(json.dumps(told).encode() + b"\n" + body).hexdigest()

@@ -2,14 +2,20 @@
 
 import asyncio
 import contextlib
+import json
+from base64 import urlsafe_b64encode
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from deputize.authority.management.app import document
+from deputize.authority.storage.tables import METADATA
+from support.console import ROLES
 from support.examples import examples
 from support.management import ROOT, running_management
+from unit.authority.management.test_roles import BODIES, OPERATIONS, prepare
 
 KINDS = {
     "resources": "test",
@@ -168,3 +174,93 @@ async def keep_texts(api, text, attributes):
             headers={"Content-Type": "application/yaml"},
         )
         assert again.json()["differences"] == [], exported.text
+
+
+def keys(x):
+    """The public key of RFC 8037, appendix A, or one like it."""
+    return {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": x, "kid": "k"}]}
+
+
+OWN, ANOTHER = (keys(f"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHUR{last}") for last in ("o", "8"))
+
+
+@pytest.mark.parametrize(
+    ("scopes", "is_more"), [(["agent_owner"], False), (["auditor"], True), (ROLES, True)]
+)
+async def test_nobody_administers_more_by_an_agent_of_his_own(api, scopes, is_more):
+    """Whoever has an agent's secret or key is the agent, and gets tokens with all that it was granted."""
+    entry = {"owner": "agent_owner", "scopes": {"Management": [*scopes]}, "grants": ["client_credentials"]}
+    paths, kept = [], {}
+    for more in ({"name": "Secret"}, {"name": "Key", "client_auth": "private_key_jwt", "jwks": OWN}):
+        made = await api.ask("POST", f"{api.home}/agents", {**entry, **more})
+        assert made.status_code == 201, made.text
+        paths.append(f"{api.home}/agents/{made.json()['object']['id']}")
+        kept[paths[-1]] = (await api.ask("GET", paths[-1])).json()
+    by_secret, by_key = paths
+    answers = [
+        await api.ask("POST", f"{by_secret}/secrets", role="agent_owner"),
+        await api.ask("PATCH", by_key, {"jwks": ANOTHER}, role="agent_owner"),
+        await api.ask("PATCH", by_key, {"jwks": ANOTHER, "description": "Mine"}, role="agent_owner"),
+    ]
+    assert [each.status_code for each in answers] == [403 if is_more else 200] * 3
+    for path in paths:
+        assert ((await api.ask("GET", path)).json() == kept[path]) == is_more
+        stopping = {"enabled": False, "description": "Stopped"}
+        assert (await api.ask("PATCH", path, stopping, role="agent_owner")).status_code == 200
+
+
+def operations(parameter):
+    """The operations that take this parameter, each as method, path and itself."""
+    return [
+        each
+        for each in OPERATIONS
+        if parameter in {named["name"].lower() for named in each[2].get("parameters", ())}
+    ]
+
+
+def address(api, ids, path, operation):
+    return path.format(environment=api.console.environment, **ids.get(operation["tags"][0], {}))
+
+
+async def test_a_rehearsal_changes_nothing(api):
+    def read(connection):
+        tables = [each for each in METADATA.sorted_tables if not each.name.startswith("activit")]
+        return {each.name: sorted(map(str, connection.execute(select(each)).all())) for each in tables}
+
+    ids = await prepare(api)
+    for method, path, operation in operations("dry_run"):
+        place, body = address(api, ids, path, operation), BODIES.get(operation["operationId"])
+        if method == "PUT" and body is None:
+            body = (await api.ask("GET", place)).json()["entry"]
+        before = await api.authority.store.database.write(read)
+        answer = await api.ask(method, f"{place}?dry_run=true", body)
+        assert answer.status_code in {200, 409, 422}, (method, path, answer.text)
+        assert await api.authority.store.database.write(read) == before, (method, path)
+
+
+def cursor_of(parts):
+    return urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
+
+
+CURSORS = [
+    *map(cursor_of, ([""], ["1", "2"], ["nan", "x"], ["inf", "x"], ["1e400", "x"], ["a", "b", "c"])),
+    *map(cursor_of, (["\ud800"], ["\0"], ["x" * 5000], [1], {}, "x", None, [[[]]])),
+    *("", "%25", "A", "%3D%3D%3D%3D", "x" * 9000, "%C3%A4"),
+]
+
+
+async def test_a_made_up_cursor_is_refused_or_an_odd_place_to_begin(api):
+    ids = await prepare(api)
+    for method, path, operation in operations("cursor"):
+        for cursor in CURSORS:
+            answer = await api.ask(method, f"{address(api, ids, path, operation)}?cursor={cursor}")
+            assert answer.status_code in {200, 400, 422}, (path, cursor, answer.text)
+
+
+async def test_no_answer_stays_in_a_cache(api):
+    ids = await prepare(api)
+    for method, path, operation in OPERATIONS:
+        body = BODIES.get(operation["operationId"]) if "requestBody" in operation else None
+        for role in ("auditor", None):
+            answer = await api.ask(method, address(api, ids, path, operation), body, role=role)
+            assert answer.headers["cache-control"] == "no-store", (method, path, answer.status_code)
