@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from demo import programs
+from demo.programs import Programs
+from demo.stage import prepare
 
 from deputize.authority.serve import ServeOptions, listen
 from support.authority import RunningAuthority, running_authority
@@ -138,3 +141,13 @@ def page(chromium):
 @pytest.fixture
 def url(served_authority, callback):
     return served_authority.base_url + served_authority.authorize_url(redirect_uri=callback.url)
+
+
+@pytest.fixture
+def empty(tmp_path):
+    """The authority over nothing, and what starts the others beside it."""
+    stage = prepare(tmp_path / "stage")
+    with Programs(stage) as running:
+        programs.start_authority(running)
+        running.await_ready()
+        yield running
