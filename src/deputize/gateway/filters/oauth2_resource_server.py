@@ -12,7 +12,7 @@ from deputize.gateway.authorities.endpoint import AuthorityError
 from deputize.gateway.config.settings import Duration, OneOrMore, Reference, Settings, TemplateText
 from deputize.gateway.exchange.bindings import as_text, depends_on_head_alone
 from deputize.gateway.exchange.contexts import BoundContext, OAuth2Context, RefusalContext
-from deputize.gateway.exchange.event_streams import is_open_stream, watch
+from deputize.gateway.exchange.event_streams import Alarms, is_open_stream, watch
 from deputize.gateway.exchange.mcp_sessions import PROCESS_SECRET, SESSION, SessionBinding
 from deputize.gateway.exchange.proofs import (
     MAX_LIFETIME,
@@ -146,6 +146,7 @@ class OAuth2ResourceServerFilter:
         )
         self._require_https = config.require_https
         self._realm = config.realm
+        self._alarms = Alarms()
         self._recheck_interval = config.stream_recheck_interval
         self._sessions = SessionBinding(TextSeal(secrets))
         self._origin = _public_origin(config.dpop, context)
@@ -311,7 +312,7 @@ class OAuth2ResourceServerFilter:
                 # a stream that the client opened ends with its token; the answer to one call may finish
                 ends_with_token = _is_opened_by_client(found_at, exchange)
                 lifetime = ends - clock.now() if ends is not None and ends_with_token else None
-                watch(exchange, response, lifetime, self._recheck_interval, ask)
+                watch(exchange, response, lifetime, self._recheck_interval, ask, self._alarms)
             return response
 
         def amend_for(response: Response) -> Amend | None:

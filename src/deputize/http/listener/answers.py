@@ -93,13 +93,46 @@ class AnswerFlow(WriteFlow):
             self._conclude(exchange, response, written + content)
 
     async def _send_stream(self, exchange: Exchange, response: Response, head: bytes) -> None:
+        """Pass chunks on as they come, and conclude with the last bytes.
+
+        These are `None` when the body breaks or is not as long as announced. The piece that completes an
+        announced body is kept until the body has ended and the exchange is recorded. All in one coroutine,
+        for thousands of streams may be open, for hours.
+        """
         self._unsent = None
         status, body = response.status, response.body
-        streaming = self._stream(exchange, response, head)
-        del response, head  # thousands of streams may be open, for hours: they keep what they need
+        is_bare, announced = has_no_body(exchange.received.method, status), body.length
+        chunked = announced is None and exchange.received.version == "1.1"
+        kept = LAST_CHUNK if chunked and not is_bare else b""
         last: bytes | None = None
+        is_whole = False
         try:
-            last = await streaming
+            try:
+                await self._wait_for_records()
+                self.transport.write(head)
+                if not is_bare:
+                    self._begin_events(exchange, response)
+                    del response, head  # what is open for hours keeps what it needs
+                    async for data in body:
+                        self._sent += len(data)
+                        if announced is not None and self._sent > announced:
+                            raise BodyBroken("the body is longer than announced")  # noqa: TRY301 - logged as others are
+                        if announced is not None and self._sent == announced and data:
+                            kept = data
+                        elif data:
+                            self.transport.write(chunk(data) if chunked else data)
+                            if self._events is not None:
+                                self._events.feed(data)
+                        if self.stalled:
+                            await self.drain()
+                is_whole = is_bare or announced in {None, self._sent}
+            except Exception as error:  # noqa: BLE001 - the head has left: breaking off is the only way to tell the client
+                transaction, cause = exchange.transaction_id, type(error).__name__
+                log.warning("a response broke off", transaction=transaction, reason=str(error), cause=cause)
+            finally:
+                self._end_events()
+                await body.aclose()
+            last = kept if is_whole else None
         except asyncio.CancelledError:
             # Nobody awaits this task. One that ends as cancelled keeps the frames it was cancelled in, and
             # these may lead to it.
@@ -117,51 +150,9 @@ class AnswerFlow(WriteFlow):
             return
         self._send(exchange, self._explain(exchange, error))
 
-    async def _stream(self, exchange: Exchange, response: Response, head: bytes) -> bytes | None:
-        """Pass chunks on as they come and return the last bytes.
-
-        Returns `None` when the body breaks or is not as long as announced. The piece that completes an
-        announced body is kept until the body has ended and the exchange is recorded.
-        """
-        body, is_bare = response.body, has_no_body(exchange.received.method, response.status)
-        announced = body.length
-        is_current = exchange.received.version == "1.1"
-        chunked = announced is None and is_current
-        last = LAST_CHUNK if chunked else b""
-        try:
-            await self._wait_for_records()
-            self.transport.write(head)
-            if is_bare:
-                return b""
-            if is_event_stream(response.headers):
-                self._begin_events(exchange, response)
-            del response, head
-            async for data in body:
-                self._sent += len(data)
-                if announced is not None and self._sent > announced:
-                    raise BodyBroken("the body is longer than announced")  # noqa: TRY301 - logged as others are
-                if announced is not None and self._sent == announced and data:
-                    last = data
-                elif data:
-                    self.transport.write(chunk(data) if chunked else data)
-                    if self._events is not None:
-                        self._events.feed(data)
-                if self.stalled:
-                    await self.drain()
-        except Exception as error:  # noqa: BLE001 - the head has left: breaking off is the only way to tell the client
-            log.warning(
-                "a response broke off",
-                transaction=exchange.transaction_id,
-                reason=str(error),
-                cause=type(error).__name__,
-            )
-            return None
-        finally:
-            self._end_events()
-            await body.aclose()
-        return last if announced in {None, self._sent} else None
-
     def _begin_events(self, exchange: Exchange, response: Response) -> None:
+        if not is_event_stream(response.headers):
+            return
         self._lasting = True
         self._listener.gate.begin_stream()
         if exchange.comment_seconds is not None and _may_be_commented(response):

@@ -3,7 +3,7 @@ import gc
 
 import pytest
 
-from deputize.gateway.exchange.event_streams import WatchedStream, is_open_stream, watch
+from deputize.gateway.exchange.event_streams import Alarms, WatchedStream, is_open_stream, watch
 from deputize.http.exchange import Ending
 from deputize.http.messages import Body, Headers, Response
 from support.gateway import exchange_for
@@ -64,14 +64,14 @@ async def drained(response):
 )
 async def test_a_stream_ends_when_its_token_is_not_accepted_or_nobody_can_say_twice(answers, questions):
     upstream, asked = Upstream(), Asked(*answers)
-    watch(exchange_for(), upstream.response, None, SOON, asked)
+    watch(exchange_for(), upstream.response, None, SOON, asked, Alarms(SOON))
     assert await drained(upstream.response) == [b": hello\n\n"]
     assert (asked.count, upstream.closed.is_set()) == (questions, True)
 
 
 async def test_a_stream_whose_token_is_still_good_goes_on():
     upstream, asked = Upstream(), Asked(None)
-    watch(exchange_for(), upstream.response, None, SOON, asked)
+    watch(exchange_for(), upstream.response, None, SOON, asked, Alarms(SOON))
     chunks = aiter(upstream.response.body)
     assert await anext(chunks) == b": hello\n\n"
     waiting = asyncio.ensure_future(anext(chunks))
@@ -83,7 +83,7 @@ async def test_a_stream_whose_token_is_still_good_goes_on():
 async def test_nobody_asks_after_the_exchange_has_ended():
     upstream, asked = Upstream(), Asked(None)
     exchange = exchange_for()
-    watch(exchange, upstream.response, None, SOON, asked)
+    watch(exchange, upstream.response, None, SOON, asked, Alarms(SOON))
     for ending in exchange.endings:
         ending(exchange, Ending(upstream.response, 0, complete=False, finished=0.0))
     await asyncio.sleep(10 * SOON)
@@ -92,7 +92,7 @@ async def test_nobody_asks_after_the_exchange_has_ended():
 
 async def test_a_stream_ends_with_its_life_and_is_not_asked_about_where_that_is_off():
     upstream, asked = Upstream(), Asked("revoked")
-    watch(exchange_for(), upstream.response, 0.01, None, asked)
+    watch(exchange_for(), upstream.response, 0.01, None, asked, Alarms(SOON))
     assert await drained(upstream.response) == [b": hello\n\n"]
     assert asked.count == 0
 
@@ -104,31 +104,31 @@ async def test_a_stream_ends_with_its_life_while_nobody_answers_whether_its_toke
         asked.set()
         await asyncio.Event().wait()
 
-    watch(exchange_for(), upstream.response, 0.02, SOON, ask)
+    watch(exchange_for(), upstream.response, 0.02, SOON, ask, Alarms(SOON))
     assert await drained(upstream.response) == [b": hello\n\n"]
     assert (asked.is_set(), upstream.closed.is_set()) == (True, True)
 
 
 @pytest.mark.parametrize("lifetime", [None, 60])
-async def test_a_stream_has_one_timer(lifetime, monkeypatch):
-    timers, loop = [], asyncio.get_running_loop()
-    call_at = loop.call_at
-
-    def counted(*args, **kwargs):
-        timers.append(call_at(*args, **kwargs))
-        return timers[-1]
-
-    monkeypatch.setattr(loop, "call_at", counted)
-    upstream, exchange = Upstream(), exchange_for()
-    watch(exchange, upstream.response, lifetime, 30, Asked(None))
-    chunks = aiter(upstream.response.body)
-    await anext(chunks)
-    waiting = asyncio.ensure_future(anext(chunks))
+async def test_streams_share_a_timer_and_one_that_ends_is_not_woken(lifetime, monkeypatch):
+    timers, loop, alarms = [], asyncio.get_running_loop(), Alarms(1000)
+    monkeypatch.setattr(loop, "call_at", lambda when, ring, *given: timers.append((when, ring, given)))
+    asked, exchanges, waiting = Asked(None), [exchange_for() for _ in range(20)], []
+    for exchange in exchanges:
+        upstream = Upstream()
+        watch(exchange, upstream.response, lifetime, 30, asked, alarms)
+        chunks = aiter(upstream.response.body)
+        await anext(chunks)
+        waiting.append(asyncio.ensure_future(anext(chunks)))
     await asyncio.sleep(0)
-    assert len(timers) == 1
-    exchange.endings[0](exchange, Ending(upstream.response, 0, complete=False, finished=0.0))
-    assert timers[0].cancelled()
-    waiting.cancel()
+    ((when, ring, given),) = timers
+    assert loop.time() + 29 < when < loop.time() + 1030
+    exchanges[0].endings[0](exchanges[0], Ending(None, 0, complete=False, finished=0.0))
+    ring(*given)
+    await asyncio.sleep(0)
+    assert asked.count == 19
+    for each in waiting:
+        each.cancel()
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ async def test_a_watched_exchange_needs_no_garbage_collector():
         for answers in ([None], [None, "revoked"]):
             asked = Asked(*answers)
             upstream, exchange = Upstream(), exchange_for()
-            watch(exchange, upstream.response, 60, SOON, asked)
+            watch(exchange, upstream.response, 60, SOON, asked, Alarms(SOON))
             await anext(aiter(upstream.response.body))
             while asked.count < 2:
                 await asyncio.sleep(SOON)
@@ -190,7 +190,7 @@ class Stream:
 
 
 def expiring(stream, seconds):
-    return WatchedStream(stream.body(), exchange_for(), seconds, None, Asked(None))
+    return WatchedStream(stream.body(), exchange_for(), seconds, None, Asked(None), Alarms(SOON))
 
 
 async def collected(body):
