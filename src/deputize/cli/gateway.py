@@ -38,6 +38,7 @@ def gateway() -> None:
 gateway.add_command(
     DeferredCommand("learn", "gateway", "Ask the MCP server at URL what it has, and print rules for it.")
 )
+gateway.add_command(DeferredCommand("pins", "gateway", "The definitions of tools that agents may be shown."))
 
 
 @gateway.command()

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from typing import Final
 
 import click
@@ -129,27 +130,32 @@ def learn(url: str, prefix: str | None, token: str | None, ca_pem: bytes | None)
     Prints a McpToolAuthorizationFilter for a route file, to be reviewed: which tools only read, the server
     says itself. Nothing is called, only listed.
     """
-    if token is not None and not keeps_secrets(parse_origin(url)):
-        raise click.ClickException(f"{url} is not https: the token could be read on the way")
-    try:
-        proposal = asyncio.run(_learn(url, prefix, token, ca_pem))
-    except (NoServer, NoAnswer) as error:
-        raise click.ClickException(str(error)) from error
-    except Found as found:
-        raise click.ClickException(f"{safe(url)} cannot be asked: {'; '.join(found.evidence)}") from found
+    proposal = asyncio.run(_learn(url, prefix, token, ca_pem))
     click.echo(json.dumps(proposal.configuration(), indent=2))
     for name in proposal.left_out:
         click.echo(f"left out, for no rule can name it alone: {safe(name)}", err=True)
 
 
-async def _learn(url: str, prefix: str | None, token: str | None, ca_pem: bytes | None) -> Proposal:
+@asynccontextmanager
+async def questions_to(url: str, token: str | None, ca_pem: bytes | None) -> AsyncGenerator[ServerQuestions]:
+    """Yield questions to the server at `url`. Raises `ClickException` for what keeps it from answering."""
+    if token is not None and not keeps_secrets(parse_origin(url)):
+        raise click.ClickException(f"{url} is not https: the token could be read on the way")
     web = Web(ca_pem, url)
     try:
-        server = ServerQuestions(web, url, token)
+        yield ServerQuestions(web, url, token)
+    except (NoServer, NoAnswer) as error:
+        raise click.ClickException(str(error)) from error
+    except Found as found:
+        raise click.ClickException(f"{safe(url)} cannot be asked: {'; '.join(found.evidence)}") from found
+    finally:
+        await web.aclose()
+
+
+async def _learn(url: str, prefix: str | None, token: str | None, ca_pem: bytes | None) -> Proposal:
+    async with questions_to(url, token, ca_pem) as server:
         name = await server.open()
         proposal = Proposal(name if prefix is None else prefix)
         for method, member, kind, name_of in _LISTS:
             proposal.add(kind, await server.list_all(method, member), name_of)
-    finally:
-        await web.aclose()
     return proposal

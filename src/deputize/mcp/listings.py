@@ -1,7 +1,7 @@
 """Cut what a server lists down to what a token may use, whether it comes as JSON or in an event stream."""
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Final, TypeAlias
 
 from deputize.kernel import strict_json
 from deputize.kernel.values import JsonObject, JsonValue, is_number
@@ -22,7 +22,16 @@ LISTING_METHODS: Final = frozenset(
 """Requests whose results depend on what the token permits."""
 
 
-def filter_message(text: bytes, permissions: Permissions, params: JsonObject | None = None) -> bytes:
+Approves: TypeAlias = Callable[[str, JsonObject], bool]
+"""Whether the tool of that name is defined as it was approved."""
+
+
+def filter_message(
+    text: bytes,
+    permissions: Permissions,
+    params: JsonObject | None = None,
+    approves: Approves | None = None,
+) -> bytes:
     """Return the JSON-RPC message `text` with what `permissions` list; the same bytes where that is all.
 
     `params` are those of the request that it answers, where they are known. Raises `JsonError` for what two
@@ -30,24 +39,29 @@ def filter_message(text: bytes, permissions: Permissions, params: JsonObject | N
     """
     document = strict_json.loads(text)
     if isinstance(document, list):  # clients of 2025-03-26 read batches
-        found: JsonValue = [_filter_answer(each, permissions, params) for each in document]
+        found: JsonValue = [_filter_answer(each, permissions, params, approves) for each in document]
         changed = any(new is not old for new, old in zip(found, document, strict=True))
     else:
-        found = _filter_answer(document, permissions, params)
+        found = _filter_answer(document, permissions, params, approves)
         changed = found is not document
     return strict_json.dumps(found) if changed else text
 
 
-def _filter_answer(message: JsonValue, permissions: Permissions, params: JsonObject | None) -> JsonValue:
+def _filter_answer(
+    message: JsonValue, permissions: Permissions, params: JsonObject | None, approves: Approves | None
+) -> JsonValue:
     result = message.get("result") if isinstance(message, Mapping) else None
     if not isinstance(message, Mapping) or not isinstance(result, Mapping):
         return message
-    filtered = filter_result(result, permissions, params)
+    filtered = filter_result(result, permissions, params, approves)
     return message if filtered is result else {**message, "result": filtered}
 
 
 def filter_result(
-    result: JsonObject, permissions: Permissions, params: JsonObject | None = None
+    result: JsonObject,
+    permissions: Permissions,
+    params: JsonObject | None = None,
+    approves: Approves | None = None,
 ) -> JsonObject:
     """Return a result that lists what `permissions` list, or `result` itself where that is all of it.
 
@@ -68,6 +82,7 @@ def filter_result(
             if isinstance(each, dict)
             and isinstance(name := each.get(name_of), str)
             and lists(McpOperation(kind, name))
+            and (approves is None or kind != "tools" or approves(name, each))
         ]
         if not isinstance(listed, list) or len(shown) != len(listed):
             changes[member] = shown

@@ -9,6 +9,7 @@ import structlog
 from pydantic import Field
 
 from deputize.gateway.config.settings import OneOrMore, Raw, Settings
+from deputize.gateway.exchange.approved_tools import PinnedTools
 from deputize.gateway.exchange.contexts import OAuth2Context, RefusalContext
 from deputize.gateway.exchange.refusals import error_response, refusing
 from deputize.gateway.loading.context import BuildContext
@@ -20,7 +21,7 @@ from deputize.http.upstream import UpstreamError
 from deputize.kernel import strict_json
 from deputize.kernel.bounded_memory import BoundedMemory
 from deputize.kernel.strict_json import JsonError
-from deputize.mcp.challenge import bearer
+from deputize.mcp.challenge import Challenge, bearer
 from deputize.mcp.context import McpContext, McpRoute
 from deputize.mcp.errors import bad_gateway, not_permitted
 from deputize.mcp.headers import is_json
@@ -38,9 +39,12 @@ from deputize.mcp.operations import (
     Permissions,
     operations_of,
 )
+from deputize.mcp.pins import PinError
 
 log = structlog.get_logger()
 _MOST_SCOPE_SETS: Final = 256
+_PINS_SECONDS: Final = 5.0
+"""How often the file of approved tools is read again."""
 _Rewrite: TypeAlias = Callable[[bytes], bytes]
 _SCOPE: Final = re.compile(rf"[!#-<>-\[\]-~]{{1,{MAX_SCOPE}}}")
 """A scope (RFC 6749 section 3.3) without "=", which clients look for in challenges."""
@@ -100,9 +104,16 @@ class McpToolAuthorizationFilter:
         """The rules, in the order in which they are tried."""
         max_list_size: int = Field(strict_json.MAX_SIZE, ge=1, le=strict_json.MAX_SIZE)
         """Bytes that a list, or one event of a stream with lists, may have; more is 502."""
+        pins: str | None = None
+        """File with the definitions of approved tools, as `deputize gateway pins approve` writes it.
 
-    def __init__(self, rules: OperationRules, max_list_size: int) -> None:
+        Relative to the instance folder. Tools that are not in it, or that the server lists with another
+        definition, are neither listed nor permitted. The file is read again every few seconds.
+        """
+
+    def __init__(self, rules: OperationRules, max_list_size: int, pins: PinnedTools | None = None) -> None:
         """`max_list_size` in bytes."""
+        self._pins = pins
         self._rules = rules
         self._limit = max_list_size
         self._permissions: BoundedMemory[tuple[frozenset[str], str | None], Permissions] = BoundedMemory(
@@ -126,7 +137,7 @@ class McpToolAuthorizationFilter:
                             f"{entry!r} has no effect: the rule {rules[first].name!r} before it decides",
                             "put the narrower rule first",
                         )
-        return cls(compiled, config.max_list_size)
+        return cls(compiled, config.max_list_size, _read_pins(config.pins, context))
 
     def prepare(self, head: Head, next: Prepare) -> Plan:
         """Decide by the token what its calls may be, and prepare them and lists apart."""
@@ -149,6 +160,8 @@ class McpToolAuthorizationFilter:
         if head.method != "POST":
             return calls
 
+        pins = self._pins
+
         def choose(run: Run) -> Plan | Response:
             exchange = run.exchange
             mcp = exchange.find(McpContext)
@@ -158,6 +171,9 @@ class McpToolAuthorizationFilter:
             params = mcp.message.frame.params
             if not permissions.permits(key, params):
                 return _refuse(exchange, permissions.judge(operations_of(key, params)))
+            if pins is not None and key.method == "tools/call":
+                fault = pins.find_fault(key.names[0])
+                return calls if fault is None else _deny(exchange, "operation_denied", fault, bearer())
             return lists if key.method in LISTING_METHODS else calls
 
         return Plan(choose, head, leases=calls.leases)
@@ -173,7 +189,12 @@ class McpToolAuthorizationFilter:
         """Put what the token permits in the place of what the server lists."""
         mcp = exchange.find(McpContext)
         frame = mcp.message.frame if mcp is not None else None
-        rewrite = partial(filter_message, permissions=permissions, params=frame.params if frame else None)
+        rewrite = partial(
+            filter_message,
+            permissions=permissions,
+            params=frame.params if frame else None,
+            approves=None if self._pins is None else self._pins.approves,
+        )
         encoding = response.headers.get("Content-Encoding")
         if encoding is not None and encoding.lower() != "identity":
             return _give_up(exchange, response, "is compressed, though it was asked for as it is")
@@ -223,6 +244,20 @@ def _read_rule(index: int, settings: RuleSettings, context: BuildContext) -> Ope
     )
 
 
+def _read_pins(file: str | None, context: BuildContext) -> PinnedTools | None:
+    if file is None:
+        return None
+    path = context.instance.directory / file
+    try:
+        pins = PinnedTools(path, path.read_bytes())
+    except (OSError, PinError, JsonError) as error:
+        told = error.strerror if isinstance(error, OSError) else str(error)
+        reason = f"{file!r}, below the instance folder, does not say which tools are approved: {told}"
+        raise context.error("pins", reason, "write it by: deputize gateway pins approve URL FILE") from error
+    context.every(_PINS_SECONDS, pins.read_again)
+    return pins
+
+
 def _refuse(exchange: Exchange, denials: Sequence[Denial]) -> Response:
     """Refuse a call, naming exactly the scopes that its operations need, if they can help it at all."""
     helpless = [denial for denial in denials if not denial.missing]
@@ -237,6 +272,10 @@ def _refuse(exchange: Exchange, denials: Sequence[Denial]) -> Response:
         error, reason = "insufficient_scope", f"{names}: the token lacks the scope {' '.join(missing)}"
         needed = dict.fromkeys(scope for rule in rules for scope in rule.scopes)
         challenge = bearer(error=error, scope=" ".join(needed))
+    return _deny(exchange, error, reason, challenge)
+
+
+def _deny(exchange: Exchange, error: str, reason: str, challenge: Challenge) -> Response:
     log.info("an operation is denied", error=error, reason=reason, transaction=exchange.transaction_id)
     exchange.put(RefusalContext(error, reason))
     response = error_response(exchange, not_permitted())
