@@ -30,6 +30,7 @@ from deputize.expressions.patterns import Pattern
 from deputize.gateway import catalogue
 from deputize.gateway.audit import AUDIT_OBJECTS
 from deputize.gateway.audit.event_handlers import EVENT_HANDLERS
+from deputize.gateway.config.compatibility import ABSENT, DIFFERENCES
 from deputize.gateway.config.file_settings import AdminSettings, GatewaySettings, RouteSettings
 from deputize.gateway.config.settings import Settings
 from deputize.gateway.decorators import DECORATORS
@@ -37,6 +38,7 @@ from deputize.gateway.exchange.targets import AssignmentTarget
 from deputize.gateway.filters import FILTERS
 from deputize.gateway.filters.allow_only import AddressRange, PortRange
 from deputize.gateway.handlers import HANDLERS
+from deputize.gateway.loading.names import PING_CONTEXTS, PING_MEMBERS, PING_ROOTS
 from deputize.gateway.resolvers import RESOLVERS
 from deputize.gateway.secrets import SECRET_OBJECTS
 from deputize.gateway.throttling import THROTTLING_POLICIES
@@ -121,6 +123,13 @@ such as `20 seconds`, `1 hour and 30 minutes` or `unlimited`. A *runtime express
 Where a list is expected, one bare value stands for a list of one. Unknown keys are accepted and warned about
 by name.
 """
+COMPATIBILITY_INTRODUCTION = """\
+What becomes of files that were written for PingGateway. `deputize gateway check` says the same about each
+file. Keys that a type here does not read are accepted and warned about; [the reference](gateway-objects.md)
+lists those it reads. Of decorations, `baseURI`, `capture` and `timer` work, and `tracing` has no effect.
+Tokens (`&{…}`), transformations (`$int` …), `$location`, `${…}` and `#{…}` work.
+
+"""
 FUNCTIONS_INTRODUCTION = f"""\
 Installed packages can add functions: an entry point in the group `{MAPPING_FUNCTIONS.group}` or
 `{GATEWAY_FUNCTIONS.group}` names a `deputize.expressions.Function`. Its name is what expressions write
@@ -147,6 +156,7 @@ def main() -> int:
 def _pages() -> dict[str, str]:
     return {
         "gateway-objects.md": _gateway_objects(),
+        "compatibility.md": _compatibility(),
         "environment-file.md": _environment_file(),
         "expression-functions.md": _functions(),
         "commands.md": _commands(),
@@ -188,6 +198,31 @@ def _gateway_objects() -> str:
         _named_model(f"Configuration of `{kind.__name__}`", kind.Config) for kind in EVENT_HANDLERS.own
     )
     return "\n".join(sections)
+
+
+def _compatibility() -> str:
+    """Return what becomes of each type, context and function that files of PingGateway name."""
+    types = [name for kind in catalogue.HEAP_TYPES.own for name in catalogue.type_names(kind)]
+    rows = {name: f"| `{name}` | works | {_cell(DIFFERENCES.get(name, ''))} |" for name in types}
+    rows |= {
+        name: f"| `{name}` | no | It {_cell(each.reason)}. Instead: {_cell(each.instead)}. |"
+        for name, each in ABSENT.items()
+    }
+    contexts = {f"contexts.{name}" for name in PING_CONTEXTS}
+    absent_names = [f"`{name}`" for name in sorted(PING_ROOTS | contexts | PING_MEMBERS)]
+    functions = ", ".join(f"`{each.name}`" for each in GATEWAY_FUNCTIONS.own)
+    return "\n".join(
+        [
+            f"# Compatibility\n\n{NOTE}\n{COMPATIBILITY_INTRODUCTION}",
+            "## Object types\n\n| Type | Here | |\n|---|---|---|",
+            *(rows[name] for name in sorted(rows, key=str.lower)),
+            "\n## Names in expressions\n",
+            "Always missing here, and warned about: "
+            + ", ".join(f"`{name}`" for name in absent_names)
+            + ".\n",
+            f"## Functions and methods\n\nAll of the original, and more: {functions}.\n",
+        ]
+    )
 
 
 def _named_model(title: str, model: type[Settings]) -> str:

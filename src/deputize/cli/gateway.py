@@ -4,7 +4,6 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -12,6 +11,7 @@ import structlog
 import uvloop
 
 from deputize.cli import DeferredCommand
+from deputize.cli.configuration_report import Report
 from deputize.cli.log import configure_logging
 from deputize.gateway.app import Gateway
 from deputize.kernel.collector import spare_collector
@@ -20,7 +20,7 @@ from deputize.kernel.errors import ConfigurationError
 _INSTANCE = click.option(
     "--instance",
     "directory",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    type=click.Path(path_type=Path, file_okay=False),
     metavar="FOLDER",
     envvar="IG_INSTANCE_DIR",
     default=Path.home() / ".openig",
@@ -28,6 +28,16 @@ _INSTANCE = click.option(
     help="Folder with config/admin.json, config/config.json and config/routes; also taken from "
     "IG_INSTANCE_DIR.",
 )
+
+_FOLDER = click.argument("folder", required=False, type=click.Path(path_type=Path, file_okay=False))
+"""The instance folder, as `--instance` names it."""
+
+
+def find_instance(folder: Path) -> Path:
+    """Return the folder as an absolute path. Raises `click.UsageError` when it does not exist."""
+    if not folder.is_dir():
+        raise click.UsageError(f"the folder {folder} does not exist: name one, or make one with gateway init")
+    return folder.absolute()
 
 
 @click.group()
@@ -46,7 +56,7 @@ gateway.add_command(DeferredCommand("pins", "gateway", "The definitions of tools
 def serve(directory: Path) -> None:
     """Serve until SIGTERM or SIGINT. Routes reload by themselves; SIGHUP reloads them now."""
     configure_logging()
-    instance = directory.absolute()
+    instance = find_instance(directory)
 
     async def run() -> None:
         served = await Gateway.load(instance, os.environ)
@@ -74,29 +84,36 @@ def serve(directory: Path) -> None:
 
 
 @gateway.command()
+@_FOLDER
 @_INSTANCE
-def check(directory: Path) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option("--sarif", "as_sarif", is_flag=True, help="Print SARIF 2.1.0, as code review takes it.")
+def check(folder: Path | None, directory: Path, *, as_json: bool, as_sarif: bool) -> None:
     """Load everything without listening. Print what is wrong and what is probably not meant.
 
     Fails if anything is wrong.
     """
+    if as_json and as_sarif:
+        raise click.UsageError("--json and --sarif exclude each other")
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    instance = directory.absolute()
+    instance = find_instance(folder or directory)
 
-    async def load() -> tuple[Sequence[ConfigurationError], Sequence[ConfigurationError]]:
+    async def load() -> Report:
         try:
             loaded = await Gateway.load(instance, os.environ)
         except ConfigurationError as error:
-            return error.errors, ()
+            return Report(error.errors, ())
         found = loaded.problems()
         await loaded.stop()
-        return found
+        return Report(*found)
 
-    errors, warnings = asyncio.run(load())
-    for problem in warnings:
-        click.echo(f"warning: {problem}")
-    for problem in errors:
-        click.echo(f"error: {problem}")
-    if errors:
+    report = asyncio.run(load())
+    if as_json or as_sarif:
+        click.echo(report.json() if as_json else report.sarif())
+    else:
+        for line in report.lines():
+            click.echo(line)
+        if not report.errors:
+            click.echo(f"{folder or directory}: can be served")
+    if report.errors:
         raise click.exceptions.Exit(1)
-    click.echo(f"{directory}: can be served")

@@ -56,6 +56,75 @@ def test_check_tells_of_errors_and_warnings(directory):
     ]
 
 
+def wrong(directory):
+    write_json(
+        directory / "config" / "routes" / "b.json", {"handler": {"type": "SingleSignOnFilter"}, "name": "b"}
+    )
+    write_json(directory / "config" / "routes" / "c.json", {"handler": STATIC, "handlers": 1})
+    (directory / "config" / "routes" / "a.json").unlink()
+    return directory
+
+
+def test_check_prints_json(directory):
+    result = CliRunner().invoke(gateway, ["check", str(wrong(directory)), "--json"])
+    document = json.loads(result.output)
+    assert (result.exit_code, document["valid"]) == (1, False)
+    warning, error = document["findings"]
+    routes = directory / "config" / "routes"
+    assert warning == {
+        "level": "warning",
+        "file": f"{routes}/c.json",
+        "pointer": "/handlers",
+        "line": 1,
+        "column": 75,
+        "reason": "a route does not read 'handlers'",
+        "fix": "did you mean 'handler'?",
+    }
+    assert (error["level"], error["pointer"], error["file"]) == ("error", "/handler/type", f"{routes}/b.json")
+    assert error["reason"].startswith("'SingleSignOnFilter' is not supported: it signs people on")
+    assert "OAuth2ResourceServerFilter" in error["fix"]
+
+
+def test_check_of_a_sound_instance_prints_json(directory):
+    result = CliRunner().invoke(gateway, ["check", str(directory), "--json"])
+    assert (result.exit_code, json.loads(result.output)) == (0, {"valid": True, "findings": []})
+
+
+def test_check_prints_sarif(directory, monkeypatch):
+    """Code review shows a result where file and region name a line of the repository."""
+    monkeypatch.chdir(directory)
+    result = CliRunner().invoke(gateway, ["check", str(wrong(directory)), "--sarif"])
+    document = json.loads(result.output)
+    (run,) = document["runs"]
+    assert (result.exit_code, document["version"]) == (1, "2.1.0")
+    assert {each["ruleId"] for each in run["results"]} == {
+        each["id"] for each in run["tool"]["driver"]["rules"]
+    }
+    warning = run["results"][0]
+    assert warning == {
+        "ruleId": "warning",
+        "level": "warning",
+        "message": {"text": "a route does not read 'handlers' (did you mean 'handler'?)"},
+        "locations": [
+            {
+                "physicalLocation": {
+                    "artifactLocation": {"uri": "config/routes/c.json"},
+                    "region": {"startLine": 1, "startColumn": 75},
+                },
+                "logicalLocations": [{"fullyQualifiedName": "/handlers"}],
+            }
+        ],
+    }
+    monkeypatch.chdir("/")
+    outside = json.loads(CliRunner().invoke(gateway, ["check", str(directory), "--sarif"]).output)
+    place = outside["runs"][0]["results"][0]["locations"][0]["physicalLocation"]
+    assert place["artifactLocation"]["uri"] == str(directory / "config/routes/c.json").removeprefix("/")
+
+
+def test_check_prints_in_one_format(directory):
+    assert CliRunner().invoke(gateway, ["check", str(directory), "--json", "--sarif"]).exit_code == 2
+
+
 def test_check_looks_at_connectors(directory):
     write_json(directory / "config" / "admin.json", {**ADMIN, "connectors": [{"port": 0, "tls": "Missing"}]})
     code, output = checked(directory)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, cast
 
+from deputize.gateway.config.compatibility import ABSENT
 from deputize.gateway.config.instance import load_bindings
 from deputize.gateway.config.properties import Properties
 from deputize.gateway.config.settings import (
@@ -191,12 +192,7 @@ class Heap:
         types = self.registry.types
         heap_type = types.get(written) or types.get(written.rpartition(".")[2])  # files may name Java classes
         if heap_type is None:
-            near = find_similar(written, types, most=3)
-            raise ConfigurationError(
-                declaration.position.below("type"),
-                f"{written!r} is not a type this gateway has",
-                f"did you mean {' or '.join(near)}?" if near else "",
-            )
+            raise _unknown_type(written, types, declaration.position.below("type"))
         context = self.context(name, declaration.position)
         config = self._configure(heap_type, declaration, context)
         others = {
@@ -251,6 +247,17 @@ class Heap:
                 faults.attempt(self.find, reference, at)
         faults.raise_any()
         return config
+
+
+def _unknown_type(written: str, types: Iterable[str], position: Position) -> ConfigurationError:
+    absence = ABSENT.get(written.rpartition(".")[2])
+    if absence is not None:
+        return ConfigurationError(
+            position, f"{written!r} is not supported: it {absence.reason}", absence.instead
+        )
+    near = find_similar(written, types, most=3)
+    fix = f"did you mean {' or '.join(near)}?" if near else ""
+    return ConfigurationError(position, f"{written!r} is not a type this gateway has", fix)
 
 
 def _objects_within(value: JsonValue, pointer: str) -> Iterator[tuple[str, Mapping[str, JsonValue]]]:

@@ -15,8 +15,8 @@ from deputize.gateway.exchange.contexts import RefusalContext, RouterContext, Sh
 from deputize.kernel.errors import ConfigurationError, Position
 from deputize.kernel.suggestions import find_similar
 
-_PING_ROOTS = frozenset({"session", "exchange", "globals"})
-_PING_CONTEXTS = frozenset(
+PING_ROOTS = frozenset({"session", "exchange", "globals"})
+PING_CONTEXTS = frozenset(
     {
         "accessAuditExtension",
         "amSession",
@@ -26,7 +26,6 @@ _PING_CONTEXTS = frozenset(
         "idpSelectionLogin",
         "jwtValidation",
         "jwtValidationError",
-        "oauth2TokenExchange",
         "policyDecision",
         "session",
         "sessionInfo",
@@ -36,7 +35,7 @@ _PING_CONTEXTS = frozenset(
         "userProfile",
     }
 )
-_PING_MEMBERS = frozenset(
+PING_MEMBERS = frozenset(
     {"matchedUri", "remainingUri", "uriTemplateVariables", "remoteUser", "fragment", "userInfo", "form"}
 )
 """What PingGateway has in its bindings (gateway-config reference 2.2), and this gateway has not."""
@@ -80,7 +79,7 @@ def _report_unknown(
     """Return the warning about the last of `names`, which is not in `shape`, or raise the error."""
     shown = ".".join(names)
     is_context = len(names) == 2 and names[0] in {"contexts", "context"}
-    only_ping = _PING_ROOTS if len(names) == 1 else _PING_CONTEXTS if is_context else _PING_MEMBERS
+    only_ping = PING_ROOTS if len(names) == 1 else PING_CONTEXTS if is_context else PING_MEMBERS
     near = find_similar(names[-1], shape)
     if names[-1] in only_ping or (len(names) > 1 and not is_context and not near):
         return ConfigurationError(
