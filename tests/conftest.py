@@ -86,10 +86,35 @@ def share_rsa_keys():
     JWKRegistry.generate_key = generate_or_share
 
 
+if PROFILE == "short":
+    share_rsa_keys()
+
+
+def send_only_what_counts(config):
+    """Keep a worker from telling the controller of each test's begin, preparation, clearing away and end.
+
+    They are most of what the two say to each other, and nobody asks for them in the fast suite.
+    """
+    wanted = config.option
+    worker = next((each for each in config.pluginmanager.get_plugins() if hasattr(each, "sendevent")), None)
+    if worker is None or wanted.verbose > 0 or wanted.durations or wanted.xmlpath:
+        return
+    send = worker.sendevent
+
+    def send_what_counts(name, **message):
+        report = message.get("data") if name == "testreport" else None
+        if name in {"logstart", "logfinish"}:
+            return
+        if report is None or report["outcome"] != "passed" or report["when"] == "call":
+            send(name, **message)
+
+    worker.sendevent = send_what_counts
+
+
 gc.disable()  # until all tests are known: nothing that importing and collecting them leaves behind goes away
 
 
-def pytest_collection_finish():
+def pytest_collection_finish(session):
     """Keep the collector from looking through thousands of tests each time that one of them asks for it.
 
     What modules have made until then stays theirs alone.
@@ -98,17 +123,23 @@ def pytest_collection_finish():
     gc.freeze()
     gc.enable()
     if PROFILE == "short":
-        share_rsa_keys()
         make_tables_by_copying()
+        send_only_what_counts(session.config)
+
+
+tests_since_collection = 0
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item, nextitem):
-    """Do the same after each file, whose caches and modules stay."""
+    """Do the same after some files, whose caches and modules stay."""
+    global tests_since_collection
     result = yield
-    if nextitem is None or nextitem.path != item.path:
+    tests_since_collection += 1
+    if nextitem is None or (nextitem.path != item.path and tests_since_collection > 100):
         gc.collect()
         gc.freeze()
+        tests_since_collection = 0
     return result
 
 

@@ -1,6 +1,7 @@
 """Third-party libraries stay where they were put, so that replacing one touches one package."""
 
 import sys
+from functools import cache
 
 import pytest
 
@@ -43,12 +44,13 @@ IMPURE = {"asyncio", "socket", "ssl", "sqlite3", "subprocess", "secrets", "rando
 IMPURE_ALLOWED = {("kernel/clock.py", "time"), ("kernel/ids.py", "secrets")}
 
 
-def imports() -> list[tuple[str, str]]:
-    return [
+@cache
+def imports() -> tuple[tuple[str, str], ...]:
+    return tuple(
         (path.relative_to(SOURCE).as_posix(), name.partition(".")[0])
         for path in sorted(SOURCE.rglob("*.py"))
         for name in imported_modules(path)
-    ]
+    )
 
 
 def test_there_are_imports_to_judge():
