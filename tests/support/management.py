@@ -95,17 +95,9 @@ class Management:
 
     async def sign_on(self, username: str, scope: str = " ".join(ROLES)) -> str:
         """A token about a user, of a program that they signed on for."""
-        query = {
-            "response_type": "code",
-            "client_id": self.program_id,
-            "redirect_uri": use_case.REDIRECT_URI,
-            "scope": scope,
-            "code_challenge": challenge_of(use_case.VERIFIER),
-            "code_challenge_method": "S256",
-        }
         async with self.authority.client() as client:
             browser = Browser(self.authority, client)
-            await browser.get(f"/{self.console.home}/as/authorize?{urlencode(query)}")
+            await browser.get(self.authorize_path(scope))
             await browser.sign_on(username=username)
             code = browser.answer["code"]
         return await self._token(
@@ -116,6 +108,19 @@ class Management:
                 "code_verifier": use_case.VERIFIER,
             }
         )
+
+    def authorize_path(self, scope: str = " ".join(ROLES), **more: str) -> str:
+        """Where users sign on for the program."""
+        query = {
+            "response_type": "code",
+            "client_id": self.program_id,
+            "redirect_uri": use_case.REDIRECT_URI,
+            "scope": scope,
+            "code_challenge": challenge_of(use_case.VERIFIER),
+            "code_challenge_method": "S256",
+            **more,
+        }
+        return f"/{self.console.home}/as/authorize?{urlencode(query)}"
 
     async def _token(self, form: Mapping[str, str]) -> str:
         async with self.authority.client() as client:

@@ -43,6 +43,7 @@ from deputize.authority.console.session import (
 )
 from deputize.authority.console.welcome import welcome
 from deputize.authority.environment_file.problems import EnvironmentFileInvalid
+from deputize.authority.passwords import TooBusy
 from deputize.authority.services import Services
 from deputize.authority.storage import DirectoryConflict
 from deputize.jose import KeyInvalid
@@ -58,6 +59,7 @@ PROBLEMS: Mapping[type[Exception], tuple[int, str]] = {
     EtagMismatch: (409, "conflict"),
     EnvironmentFileInvalid: (409, "conflict"),
     KeyInvalid: (409, "conflict"),
+    TooBusy: (503, "busy"),
 }
 """Status and reason of the pages that errors of handlers become."""
 

@@ -58,6 +58,15 @@ async def hand_over(services: Services, session: Session) -> str:
     return f"{cookie_name(services)}={session.cookie_digest}.{sealed}; {cookie_attributes(services)}"
 
 
+def take_back(services: Services) -> str:
+    """Return the value of `Set-Cookie` that closes the console to this browser.
+
+    The session that the cookie stands for has ended; that a cookie goes tells browsers, too, to show no page
+    again that they left it with.
+    """
+    return f"{cookie_name(services)}=; Max-Age=0; {cookie_attributes(services)}"
+
+
 async def find_administrator(services: Services, cookie: str) -> Administrator | None:
     """Find whom the console's cookie stands for: an enabled user, in a session that lives.
 

@@ -23,17 +23,19 @@ from deputize.authority.console.session import (
     cookie_name,
 )
 from deputize.authority.environment_file.problems import EnvironmentFileInvalid
+from deputize.authority.passwords import TooBusy
 from deputize.authority.seals import seal
 from deputize.authority.services import Services
 from deputize.authority.signon.browser import Cookies
 from deputize.authority.signon.sessions import sign_on
 from deputize.authority.signon.step import Situation
+from deputize.authority.storage import DirectoryConflict
 from deputize.http.messages import Response as Answer
 from deputize.kernel.digests import digest
 from deputize.oauth.factors import PASSWORD
 from deputize.oauth.records.directory import Environment, Policy
 from deputize.oauth.records.store import User
-from deputize.oauth.usernames import MAX_LENGTH, canonical
+from deputize.oauth.usernames import MAX_LENGTH, canonical, comparison_form
 
 _USERNAME: Final = FormField("username", required=True, maxlength=MAX_LENGTH, autocomplete="username")
 _PASSWORD: Final = Secret("password", required=True)
@@ -64,9 +66,7 @@ async def welcome(services: Services, request: Request) -> Response:
             typed = {**typed, "username": (invitation.username,)}
         entry, unreadable = fields.read(typed, frame.moments)
         name, password = canonical(str(entry.get("username"))), str(entry.get("password"))
-        breached = services.breached_passwords
-        if not unreadable and breached and await breached.include(password):
-            unreadable = {"password": "welcome.breached"}
+        unreadable = unreadable or await refuse_password(services, name, password)
         form = fields.refill(typed).with_problems(
             {field: frame.language.text(text) for field, text in unreadable.items()}
         )
@@ -77,6 +77,8 @@ async def welcome(services: Services, request: Request) -> Response:
                 )
             except InvitationGone:
                 return frame.show_problem(410, "invitation_gone")
+            except (TooBusy, DirectoryConflict):
+                return frame.show_problem(503, "busy")
             except EnvironmentFileInvalid as error:
                 form = form.with_problems(problems_of(error))
             else:
@@ -97,6 +99,14 @@ async def welcome(services: Services, request: Request) -> Response:
     attributes = cookie_attributes(services)
     response.headers.append("Set-Cookie", f"{cookie_name(services, _COOKIE)}={bound_to}; {attributes}")
     return response
+
+
+async def refuse_password(services: Services, name: str, password: str) -> dict[str, str]:
+    """Return why nobody of this name may choose the password, by field; empty where they may."""
+    if comparison_form(password) == comparison_form(name):
+        return {"password": "welcome.is_name"}
+    breached = services.breached_passwords
+    return {"password": "welcome.breached"} if breached and await breached.include(password) else {}
 
 
 async def enter(services: Services, home: Environment, user: User) -> Response:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from deputize.authority.console import session as console
+from deputize.authority.directory.objects import ADMINISTRATORS
 from deputize.authority.endpoint import Endpoint, EndpointCall, log_refusal
 from deputize.authority.signon import flow
 from deputize.authority.signon.browser import SESSION_FORM, cookies_of, csrf_token, is_own_form
@@ -78,6 +80,8 @@ async def sign_off(call: EndpointCall) -> Response:
         page = Page("signed_off.html", {"refusal": request.refusal}, status=status)
         response = show(call, page, language)
     cookies_of(call).clear_session(response)
+    if call.environment.name == ADMINISTRATORS:
+        response.headers.add("Set-Cookie", console.take_back(call.services))
     return response
 
 

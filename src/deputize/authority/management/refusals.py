@@ -14,6 +14,7 @@ from deputize.authority.administration.views import CursorInvalid
 from deputize.authority.environment_file.problems import EnvironmentFileInvalid
 from deputize.authority.management.problems import RequestRefused, members_of, problem
 from deputize.authority.management.routing import offer_nonce
+from deputize.authority.passwords import TooBusy
 from deputize.authority.proofs import challenges, status_of
 from deputize.authority.services import Services
 from deputize.authority.storage import DirectoryConflict, StorageUnavailable
@@ -66,6 +67,8 @@ async def answer_refusal(request: Request, error: Exception) -> Response:
         case EnvironmentFileInvalid():
             errors = members_of(error.errors)
             return problem(422, "the entry cannot be applied: errors say why", _id(request), errors)
+        case TooBusy():
+            return problem(503, str(error), _id(request), headers={"Retry-After": "1"})
         case EtagMismatch():
             headers = {"ETag": f'"{error.current}"'} if error.current else {}
             return problem(412, str(error), _id(request), headers=headers)

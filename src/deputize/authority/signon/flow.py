@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from deputize.authority.audit import SOURCE
 from deputize.authority.console import session as console
+from deputize.authority.directory.objects import ADMINISTRATORS
 from deputize.authority.endpoint import EndpointCall
 from deputize.authority.factors import totp
 from deputize.authority.factors.challenges import make_challenge
@@ -186,12 +187,15 @@ async def read_situation(call: EndpointCall, request: AuthorizationRequest | Non
     """Read what steps decide by, for a request of this browser.
 
     Without a request the user wants their own pages, for which signing on is enough, or the console, for
-    which it takes what `console_policy` says.
+    which it takes what `console_policy` says. Administrators prove what they have for agents, too: what these
+    get may open the management API, which does what the console does.
     """
     session = await session_of(call)
     somebody = await signed_on(call, session) if session else None
     own = console_policy if flow.console_page else account_policy
     policy = request.policy if request else own(call.environment)
+    if request and call.environment.name == ADMINISTRATORS:
+        policy = prove_own_factor(policy)
     reads = any(kind.reads_factors(step) for step in policy.steps if (kind := STEPS.by_name.get(step.type)))
     factors = call.services.store.factors
     challenge = await make_challenge(call.services, call.environment.id, flow.id, call.now) if reads else ""
@@ -240,9 +244,15 @@ def console_policy(environment: Environment) -> Policy:
     default = environment.policies.get(environment.settings.default_policy)
     if default is None:
         return account_policy(environment)
-    return replace(
-        default, steps=(*(each for each in default.steps if each.type != AGREEMENT_STEP), OWN_FACTOR)
-    )
+    proving = prove_own_factor(default).steps
+    return replace(default, steps=tuple(each for each in proving if each.type != AGREEMENT_STEP))
+
+
+def prove_own_factor(policy: Policy) -> Policy:
+    """Return the policy with whoever has more than a password proving it, before they agree to anything."""
+    agreements = [each for each in policy.steps if each.type == AGREEMENT_STEP]
+    others = (each for each in policy.steps if each.type != AGREEMENT_STEP)
+    return replace(policy, steps=(*others, OWN_FACTOR, *agreements))
 
 
 async def visitor(call: EndpointCall) -> SignedOn | None:

@@ -100,6 +100,7 @@ async def test_signing_off_ends_the_console(console):
     async with console.signed_on() as browser:
         await browser.get(f"/{console.home}/as/signoff")
         await browser.submit()
+        assert cookie_name(console.authority.services) not in browser.client.cookies
         response = await browser.client.get(console.path)
         assert (response.status_code, response.headers["location"].partition("?")[0]) == (
             303,

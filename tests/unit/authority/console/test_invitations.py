@@ -113,6 +113,35 @@ async def test_a_mistake_does_not_use_it_up_and_nobodys_password_is_replaced(con
         assert browser.heading == "Overview"
 
 
+async def test_the_name_is_no_password(console):
+    invitations = console.authority.services.administration.administrators
+    token = token_of(await invitations.create(ROOT, "ada lovelace", ["auditor"]))
+    async with console.authority.client() as client:
+        browser = Browser(console.authority, client)
+        await browser.get(f"/console/welcome/{token}")
+        await browser.submit(password="Ada Lovelace")
+        assert (browser.response.status_code, "password is the name" in browser.response.text) == (422, True)
+
+
+async def test_while_too_many_passwords_are_checked_it_is_kept_and_said(console, token, monkeypatch):
+    async with console.authority.client() as client, console.signed_on() as administrator:
+        browser = Browser(console.authority, client)
+        await browser.get(f"/console/welcome/{token}")
+        form = await administrator.get(f"{console.path}/users/new")
+        assert form.status_code == 200
+        with monkeypatch.context() as full:
+            full.setattr(console.authority.services.passwords, "_room", 0)
+            for each, typed in (
+                (browser, {"password": PASSWORD}),
+                (administrator, {"username": "somebody", "password": PASSWORD}),
+            ):
+                await each.submit(**typed)
+                assert (each.response.status_code, each.heading) == (503, "The server has too much to do")
+        await browser.get(f"/console/welcome/{token}")
+        await browser.submit(password=PASSWORD)
+        assert browser.heading == "Overview"
+
+
 async def test_whoever_gets_hold_of_it_cannot_take_it_for_another_name(console, token):
     """Above all not for that of an agents' owner, or of somebody who is there already."""
     async with console.authority.client() as client:

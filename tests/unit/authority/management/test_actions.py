@@ -217,3 +217,12 @@ async def test_what_happened_is_found_followed_and_explained(api):
     assert decision["steps"][-1]["fix"]
     for wrong in ({}, {"activity_id": activity["id"]}, {"agent": "x", "unknown": 1}):
         assert (await api.ask("POST", "/why", wrong)).status_code == 422
+
+
+async def test_while_too_many_passwords_are_checked_a_user_is_made_later(api, monkeypatch):
+    user = {"username": "ada", "password": "correct horse"}
+    with monkeypatch.context() as full:
+        full.setattr(api.authority.services.passwords, "_room", 0)
+        refused = await api.ask("POST", "/users", user)
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+    assert (await api.ask("POST", "/users", user)).status_code == 201

@@ -4,6 +4,8 @@ import pytest
 
 from deputize.authority.administration.administrators import ROLES
 from deputize.authority.management.app import document
+from deputize.oauth.records.store import Factor
+from support.authority import Browser
 from support.management import ROOT, Management
 
 OPERATIONS = [
@@ -157,3 +159,18 @@ async def test_a_token_for_another_resource_opens_nothing(api):
     await administration.change(ROOT, api.console.home, "agent", {"scopes": scopes}, object_id=api.program_id)
     api.tokens["other"] = await api.program_token("administrator2")
     assert (await api.ask("GET", "/v1/me", role="other")).status_code == 401
+
+
+async def test_no_token_is_had_by_the_password_alone_of_who_has_an_app(api):
+    """The console demands it, whatever the policy says; what the API does is the same."""
+    user = await api.authority.store.users.find_user(api.console.home, "administrator")
+    app = Factor("f1", api.console.home, user.id, "totp", user.id, "", "sealed", 0, 1.0)
+    assert await api.authority.store.factors.add_factor(app, 10)
+    async with api.authority.client() as client:
+        browser = Browser(api.authority, client)
+        await browser.get(api.authorize_path())
+        await browser.sign_on(username="administrator")
+        assert (browser.response.status_code, browser.heading) == (200, "Enter your code")
+        assert await browser.get(api.authorize_path(prompt="none"))
+        assert browser.answer["error"] in {"interaction_required", "login_required"}
+    assert await api.sign_on("auditor"), "who has nothing more is asked for nothing more"
