@@ -39,6 +39,7 @@ from deputize.gateway.filters import FILTERS
 from deputize.gateway.filters.allow_only import AddressRange, PortRange
 from deputize.gateway.handlers import HANDLERS
 from deputize.gateway.loading.names import PING_CONTEXTS, PING_MEMBERS, PING_ROOTS
+from deputize.gateway.policies import POLICIES
 from deputize.gateway.resolvers import RESOLVERS
 from deputize.gateway.secrets import SECRET_OBJECTS
 from deputize.gateway.throttling import THROTTLING_POLICIES
@@ -58,6 +59,7 @@ GROUPS: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("Secrets", SECRET_OBJECTS),
     ("TLS", TLS_OBJECTS),
     ("Throttling policies", THROTTLING_POLICIES),
+    ("Policies", POLICIES),
     ("Audit", AUDIT_OBJECTS),
     ("Decorators", DECORATORS),
 )

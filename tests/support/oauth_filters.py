@@ -9,6 +9,7 @@ from deputize.gateway.config.settings import Settings
 from deputize.gateway.exchange.contexts import read_claims
 from deputize.gateway.filters import FILTERS
 from deputize.gateway.handlers import HANDLERS
+from deputize.gateway.policies import POLICIES
 from deputize.gateway.resolvers import RESOLVERS
 from deputize.gateway.resolvers.resolution import RejectedToken
 from deputize.gateway.secrets import SECRET_OBJECTS
@@ -62,6 +63,7 @@ def oauth_heap(*objects, tokens=None, instance=None):
         *RESOLVERS,
         *SECRET_OBJECTS,
         *AUDIT_OBJECTS,
+        *POLICIES,
         knowing(tokens or {"good": CLAIMS}),
     )
     types = {kind.__name__: kind for kind in kinds}

@@ -7,6 +7,7 @@ from deputize.gateway.decorators import DECORATORS
 from deputize.gateway.filters import FILTERS
 from deputize.gateway.handlers import HANDLERS
 from deputize.gateway.loading.context import HeapType
+from deputize.gateway.policies import POLICIES
 from deputize.gateway.resolvers import RESOLVERS
 from deputize.gateway.secrets import SECRET_OBJECTS
 from deputize.gateway.throttling import THROTTLING_POLICIES
@@ -30,6 +31,7 @@ HEAP_TYPES: Family[HeapType] = Family(
         *AUDIT_OBJECTS,
         *TLS_OBJECTS,
         *THROTTLING_POLICIES,
+        *POLICIES,
         *DECORATORS,
     ),
     type_names,

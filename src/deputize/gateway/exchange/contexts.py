@@ -141,5 +141,28 @@ class RefusalContext:
         return {"error": self.error, "description": self.reason}
 
 
+@dataclass(frozen=True, slots=True)
+class PolicyContext:
+    """What policies have decided about a call; `contexts.policy` in expressions, never for the client."""
+
+    binding_name: ClassVar[str] = "policy"
+    binding_shape: ClassVar[Shape] = {"effect": None, "rules": None, "dryRun": None}
+    effect: str
+    """`permit`, `deny` or `ask`."""
+    rules: tuple[str, ...]
+    """The names of the rules that decided."""
+    is_dry_run: bool
+    """Whether the call went on all the same."""
+
+    def __str__(self) -> str:
+        """What the record says."""
+        names = ", ".join(self.rules) or "no rule"
+        return f"dry run, would {self.effect}: {names}" if self.is_dry_run else f"{self.effect}: {names}"
+
+    def as_binding(self) -> Mapping[str, object]:
+        """`effect`, `rules` and `dryRun`."""
+        return {"effect": self.effect, "rules": list(self.rules), "dryRun": self.is_dry_run}
+
+
 def _text(value: JsonValue) -> str | None:
     return value if isinstance(value, str) and value else None

@@ -20,7 +20,7 @@ from deputize.audit.records import (
 )
 from deputize.audit.trail import NotKept
 from deputize.gateway.config.settings import Reference, Settings
-from deputize.gateway.exchange.contexts import OAuth2Context, RefusalContext, RouterContext
+from deputize.gateway.exchange.contexts import OAuth2Context, PolicyContext, RefusalContext, RouterContext
 from deputize.gateway.exchange.event_streams import is_open_stream
 from deputize.gateway.exchange.recording import NOBODY
 from deputize.gateway.loading.context import BuildContext
@@ -221,12 +221,16 @@ class _ObservedChunks:
 
 
 def _judge(exchange: Exchange, status: int | None) -> tuple[bool | None, str | None]:
-    """Whether the call was let through, and if not, why. Nothing was decided on a client that left before."""
+    """Whether the call was let through, and if not, or if policies were asked, why.
+
+    Nothing was decided on a client that left before.
+    """
     refusal = exchange.find(RefusalContext)
     if refusal is not None:
         return False, f"{refusal.error}: {refusal.reason}"
     if exchange.went_up or (status is not None and status < 400):
-        return True, None
+        policy = exchange.find(PolicyContext)
+        return True, None if policy is None else str(policy)
     if status is None:
         return None, "the client left before it was decided"
     if exchange.find(McpContext) is None:

@@ -8,14 +8,16 @@ from typing import Final, Self, TypeAlias
 import structlog
 from pydantic import Field
 
-from deputize.gateway.config.settings import OneOrMore, Raw, Settings
+from deputize.gateway.config.settings import OneOrMore, Raw, Reference, Settings
 from deputize.gateway.exchange.approved_tools import PinnedTools
 from deputize.gateway.exchange.contexts import OAuth2Context, RefusalContext
 from deputize.gateway.exchange.refusals import error_response, refusing
 from deputize.gateway.loading.context import BuildContext
+from deputize.gateway.policies.mcp_tool_policies import McpToolPolicies
+from deputize.gateway.policies.request import TOOL_CALL
 from deputize.http.exchange import Exchange, Head
 from deputize.http.messages import Body, BodyBroken, BodyTooLarge, Response
-from deputize.http.plans import Amend, Plan, Prepare, Run
+from deputize.http.plans import Amend, Outcome, Plan, Prepare, Run
 from deputize.http.sse import EventRewriter, RewrittenChunks, is_event_stream
 from deputize.http.upstream import UpstreamError
 from deputize.kernel import strict_json
@@ -102,6 +104,8 @@ class McpToolAuthorizationFilter:
 
         rules: OneOrMore[RuleSettings]
         """The rules, in the order in which they are tried."""
+        policies: Reference | None = None
+        """An `McpToolPolicies`, which is asked about calls of tools that the rules permit."""
         max_list_size: int = Field(strict_json.MAX_SIZE, ge=1, le=strict_json.MAX_SIZE)
         """Bytes that a list, or one event of a stream with lists, may have; more is 502."""
         pins: str | None = None
@@ -111,10 +115,17 @@ class McpToolAuthorizationFilter:
         definition, are neither listed nor permitted. The file is read again every few seconds.
         """
 
-    def __init__(self, rules: OperationRules, max_list_size: int, pins: PinnedTools | None = None) -> None:
+    def __init__(
+        self,
+        rules: OperationRules,
+        max_list_size: int,
+        pins: PinnedTools | None = None,
+        policies: McpToolPolicies | None = None,
+    ) -> None:
         """`max_list_size` in bytes."""
         self._pins = pins
         self._rules = rules
+        self._policies = policies
         self._limit = max_list_size
         self._permissions: BoundedMemory[tuple[frozenset[str], str | None], Permissions] = BoundedMemory(
             _MOST_SCOPE_SETS
@@ -137,7 +148,8 @@ class McpToolAuthorizationFilter:
                             f"{entry!r} has no effect: the rule {rules[first].name!r} before it decides",
                             "put the narrower rule first",
                         )
-        return cls(compiled, config.max_list_size, _read_pins(config.pins, context))
+        policies = context.refer_if_set(config.policies, McpToolPolicies, "policies")
+        return cls(compiled, config.max_list_size, _read_pins(config.pins, context), policies)
 
     def prepare(self, head: Head, next: Prepare) -> Plan:
         """Decide by the token what its calls may be, and prepare them and lists apart."""
@@ -154,15 +166,16 @@ class McpToolAuthorizationFilter:
         headers.remove("Accept-Encoding")
         headers.add("Accept-Encoding", "identity")  # lists are read here
         calls = next(head.with_headers(headers))
+        watched = calls if self._policies is None else self._policies.watch(head, calls)
         lists = calls.after(head, amend_for=partial(self._amend_for, permissions))
         if head.method == "GET":
             return lists  # a stream that is resumed may bring the answer to any request
         if head.method != "POST":
             return calls
 
-        pins = self._pins
+        pins, policies = self._pins, self._policies
 
-        def choose(run: Run) -> Plan | Response:
+        def choose(run: Run) -> Outcome:
             exchange = run.exchange
             mcp = exchange.find(McpContext)
             key = mcp.key if mcp is not None else None
@@ -171,9 +184,11 @@ class McpToolAuthorizationFilter:
             params = mcp.message.frame.params
             if not permissions.permits(key, params):
                 return _refuse(exchange, permissions.judge(operations_of(key, params)))
-            if pins is not None and key.method == "tools/call":
-                fault = pins.find_fault(key.names[0])
-                return calls if fault is None else _deny(exchange, "operation_denied", fault, bearer())
+            if key.method == TOOL_CALL:
+                fault = None if pins is None else pins.find_fault(key.names[0])
+                if fault is not None:
+                    return _deny(exchange, "operation_denied", fault, bearer())
+                return calls if policies is None else policies.decide(exchange, watched)
             return lists if key.method in LISTING_METHODS else calls
 
         return Plan(choose, head, leases=calls.leases)

@@ -23,7 +23,7 @@ _MAX_WORDS: Final = 512
 class AuthZenPolicies:
     """Permits what the decision point permits; a call that needs several decisions needs all of them."""
 
-    reads_spending: Final = False
+    reads_spending: bool = False
 
     def __init__(
         self,

@@ -101,7 +101,7 @@ class Budget:
 class LimitPolicies:
     """Limits as an engine: what none of them is about they permit."""
 
-    reads_spending: Final = False
+    reads_spending: bool = False
 
     def __init__(self, limits: Sequence[Limit]) -> None:
         self._limits: dict[str, list[Limit]] = {}

@@ -1,42 +1,20 @@
-"""What was spent of budgets today, counted exactly, for all gateways of this machine.
+"""The port of budgets: what was spent today, counted exactly.
 
 An amount is counted before the call that spends it is sent, and given back only when that call certainly did
 not happen. So a budget is never exceeded, whatever runs beside it or dies in between.
 """
 
-import asyncio
-import sqlite3
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
-from decimal import Context, Decimal, Inexact
-from pathlib import Path
-from typing import Final, Protocol, TypeVar
+from datetime import date
+from decimal import Decimal
+from typing import Final, Protocol
 
 from deputize.kernel.errors import DeputizeError
 
-Outcome = TypeVar("Outcome")
 MOST: Final = Decimal(10) ** 18
 DIGITS: Final = 18
 """An amount is smaller than `MOST`, and has at most so many digits behind the point."""
-_EXACT: Final = Context(prec=64, traps=[Inexact])
-_KEPT: Final = timedelta(days=3)
-"""How long days are kept: longer than the same day lasts in all time zones."""
-_PATIENCE: Final = 5.0
-"""Seconds to wait for another process that writes."""
-_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS spending (
-    day TEXT NOT NULL,
-    budget TEXT NOT NULL,
-    holder TEXT NOT NULL,
-    amount TEXT NOT NULL,
-    PRIMARY KEY (day, budget, holder)
-) WITHOUT ROWID
-"""
-_READ: Final = "SELECT amount FROM spending WHERE day = ? AND budget = ? AND holder = ?"
-_WRITE: Final = "INSERT OR REPLACE INTO spending (day, budget, holder, amount) VALUES (?, ?, ?, ?)"
 
 
 class BudgetsUnavailable(DeputizeError):
@@ -79,89 +57,3 @@ class Budgets(Protocol):
     async def release(self, reservation: Reservation) -> None:
         """Give back what was counted, once: the call did not happen. Raises `BudgetsUnavailable`."""
         ...
-
-
-class SqliteBudgets:
-    """Budgets in a file of this machine, which its processes share. One thread writes."""
-
-    def __init__(self, path: Path) -> None:
-        """Open or make the file. Raises `BudgetsUnavailable`."""
-        self._path = path
-        try:
-            path.parent.mkdir(0o700, parents=True, exist_ok=True)
-            path.touch(0o600)
-            self._connection = sqlite3.connect(
-                path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
-            )
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = FULL")  # what is counted outlasts a power cut
-            self._connection.execute(_SCHEMA)
-        except (OSError, sqlite3.Error) as error:
-            raise BudgetsUnavailable(f"{path} cannot be used: {error}") from error
-        self._thread = ThreadPoolExecutor(1, "budgets")
-
-    async def spent(self, charges: Sequence[Charge]) -> Sequence[Decimal]:
-        """Return what was spent of the budget of each charge. Raises `BudgetsUnavailable`."""
-        return await self._run(lambda: [self._read(each) for each in charges])
-
-    async def reserve(self, charges: Sequence[Charge]) -> Reservation:
-        """Count all of `charges`, or none where one exceeds its limit. Raises `BudgetsUnavailable`."""
-
-        def count() -> Reservation:
-            totals = [_EXACT.add(self._read(each), each.amount) for each in charges]
-            exceeded = tuple(
-                each.budget for each, total in zip(charges, totals, strict=True) if total > each.limit
-            )
-            if exceeded:
-                return Reservation((), exceeded)
-            for each, total in zip(charges, totals, strict=True):
-                self._write(each, total)
-                self._connection.execute(
-                    "DELETE FROM spending WHERE day < ?", ((each.day - _KEPT).isoformat(),)
-                )
-            return Reservation(tuple(charges))
-
-        return await self._run(lambda: self._in_transaction(count))
-
-    async def release(self, reservation: Reservation) -> None:
-        """Give back what was counted, once: the call did not happen. Raises `BudgetsUnavailable`."""
-
-        def give_back() -> None:
-            for each in reservation.charges:
-                self._write(each, max(Decimal(0), _EXACT.subtract(self._read(each), each.amount)))
-
-        if reservation.charges:
-            await self._run(lambda: self._in_transaction(give_back))
-
-    async def close(self) -> None:
-        """Close the file after what is under way."""
-        await self._run(self._connection.close)
-        self._thread.shutdown(wait=False)
-
-    async def _run(self, act: Callable[[], Outcome]) -> Outcome:
-        """Do it in the thread, to its end, also when who asked for it has gone."""
-        try:
-            return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, act))
-        except (sqlite3.Error, RuntimeError, Inexact) as error:
-            raise BudgetsUnavailable(f"{self._path} cannot be used: {error}") from error
-
-    def _in_transaction(self, act: Callable[[], Outcome]) -> Outcome:
-        self._connection.execute(
-            "BEGIN IMMEDIATE"
-        )  # what is read is not changed by others until it is written
-        try:
-            outcome = act()
-            self._connection.execute("COMMIT")
-        except BaseException:
-            with suppress(sqlite3.Error):
-                self._connection.execute("ROLLBACK")
-            raise
-        return outcome
-
-    def _read(self, charge: Charge) -> Decimal:
-        key = (charge.day.isoformat(), charge.budget, charge.holder)
-        row = self._connection.execute(_READ, key).fetchone()
-        return Decimal(row[0]) if row else Decimal(0)
-
-    def _write(self, charge: Charge, total: Decimal) -> None:
-        self._connection.execute(_WRITE, (charge.day.isoformat(), charge.budget, charge.holder, f"{total:f}"))

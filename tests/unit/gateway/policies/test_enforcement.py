@@ -7,7 +7,7 @@ from deputize.gateway.policies.cedar import CedarPolicies, PolicyFile
 from deputize.gateway.policies.enforcement import PolicyEnforcement
 from deputize.gateway.policies.limits import Budget, LimitPolicies, parse_limit
 from deputize.gateway.policies.request import Effect
-from deputize.gateway.state.budgets import SqliteBudgets
+from deputize.gateway.state.sqlite_budgets import SqliteBudgets
 from support.policies import BALANCE, SERVER, TRANSFER, request
 
 DAILY = Budget("daily", "transfer", ("amount",), Decimal(30), True, True, ZoneInfo("UTC"))

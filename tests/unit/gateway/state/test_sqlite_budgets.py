@@ -10,7 +10,8 @@ from decimal import Decimal
 
 import pytest
 
-from deputize.gateway.state.budgets import BudgetsUnavailable, Charge, SqliteBudgets
+from deputize.gateway.state.budgets import BudgetsUnavailable, Charge
+from deputize.gateway.state.sqlite_budgets import SqliteBudgets
 
 TODAY = date(2027, 1, 15)
 
@@ -115,7 +116,8 @@ import asyncio, sys
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from deputize.gateway.state.budgets import Charge, SqliteBudgets
+from deputize.gateway.state.budgets import Charge
+from deputize.gateway.state.sqlite_budgets import SqliteBudgets
 
 async def race():
     budgets = SqliteBudgets(Path(sys.argv[1]))
