@@ -1,5 +1,7 @@
 """Every member of what administrators set up has a field on the pages of its kind, or a page of its own."""
 
+import importlib
+import pkgutil
 import re
 from datetime import UTC
 from html.parser import HTMLParser
@@ -7,9 +9,10 @@ from html.parser import HTMLParser
 import pytest
 
 from deputize.authority.administration import Operator
+from deputize.authority.console import pages
 from deputize.authority.console.forms import Choice, EntryForm, Pairs
 from deputize.authority.console.moments import Moments
-from deputize.authority.console.pages import SECTIONS
+from deputize.authority.console.pages import SECTIONS, policies
 from deputize.authority.console.texts import language
 from deputize.authority.directory.objects import (
     LISTS,
@@ -23,6 +26,7 @@ from deputize.authority.directory.objects import (
 from deputize.authority.directory.objects.agreement import AgreementLanguage
 from deputize.authority.directory.objects.resource import ResourceAttribute, ResourceScope
 from deputize.authority.signon.steps import STEPS
+from deputize.kernel import durations
 
 OPERATOR = Operator("command", "0", "", frozenset({"administrator"}))
 MOMENTS = Moments(language("en"), UTC)
@@ -104,6 +108,43 @@ async def test_every_setting_of_a_step_has_a_field(console, step):
     async with console.signed_on() as browser:
         found = await controls(console, browser, "policy", f"policies/{{id}}/add/{step.name}")
     assert {f"{step.name}/{each}" for each in step.settings.model_fields} - found == set()
+
+
+def forms_in(value):
+    """The forms that a module holds, by themselves or among others."""
+    if isinstance(value, EntryForm):
+        yield value
+    elif isinstance(value, dict | tuple):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from forms_in(each)
+
+
+def all_forms():
+    for module in pkgutil.iter_modules(pages.__path__, f"{pages.__name__}."):
+        yield from forms_in(dict(vars(importlib.import_module(module.name))))
+    yield from (policies.step_form(step.name) for step in STEPS.members)
+
+
+@pytest.mark.parametrize("locale", ["en", "de"])
+def test_every_field_says_what_it_is_for(locale):
+    texts = language(locale).texts
+    keys = {f"{form.section}.{each.name.replace('/', '_')}" for form in all_forms() for each in form.fields}
+    assert len(keys) > 100
+    assert {key for key in keys if key not in texts or f"{key}_help" not in texts} == set()
+
+
+@pytest.mark.parametrize("locale", ["en", "de"])
+def test_a_field_of_durations_gives_one_that_can_be_typed(locale):
+    """A stranger types what the sentence shows, so it has to be one that is taken, in its language."""
+    texts = language(locale).texts
+    for form in all_forms():
+        for each in form.fields:
+            help_text = texts[f"{form.section}.{each.name.replace('/', '_')}_help"]
+            if re.search(r"duration such as|Dauer auf Englisch", help_text):
+                shown = re.search(r"(?:such as|etwa) ([0-9]+ [a-z]+)", help_text)
+                assert shown, help_text
+                assert durations.parse(shown[1]), help_text
+                assert each.default in {None, "never", shown[1]}, help_text
 
 
 def test_texts_by_language_keep_their_lines_and_what_is_set_can_be_kept():
