@@ -18,7 +18,9 @@ from deputize.gateway.filters.mcp_tool_authorization import McpToolAuthorization
 from deputize.gateway.filters.mcp_validation import McpValidationFilter
 from deputize.gateway.handlers.chain import Chain
 from deputize.http.plans import as_filter, as_handler
+from deputize.mcp.listings import filter_result
 from deputize.mcp.operations import McpOperation, OperationRule, OperationRules
+from deputize.mcp.pins import ApprovedTools
 from support.examples import examples
 from support.gateway import Answering, ask, built
 from support.mcp_messages import LEGACY_VERSION
@@ -139,6 +141,27 @@ PIECES = st.sampled_from(
     ]
 )
 SEPARATORS = st.sampled_from(["/", "//", "\\", "%2f", "%5C", "/./"])
+
+
+@settings(max_examples=examples(300))
+@given(
+    st.sets(TOOLS),
+    st.lists(TOOLS, unique=True),
+    st.dictionaries(TOOLS, st.sampled_from(["a", "b"])),
+    SCOPE_SETS,
+)
+def test_of_pinned_tools_those_listed_as_approved_can_be_called_and_no_others(approved, names, now, scopes):
+    """Whatever a server says of which tool: the list and the calls after it agree."""
+    rules = OperationRules([OperationRule("some", ("a",), {"tools": ("*",)})])
+    permissions = rules.permissions(scopes)
+    pins = ApprovedTools({name: {"name": name, "title": "a"} for name in approved})
+    tools = [{"name": name, "title": now.get(name, "a"), "_meta": {"n": at}} for at, name in enumerate(names)]
+    result = filter_result({"tools": tools}, permissions, None, pins.approves)
+    listed = {each["name"] for each in result["tools"]}
+    for name in names:
+        allowed = permissions.allows(McpOperation("tools", name)) and pins.find_fault(name) is None
+        assert (name in listed) is allowed
+        assert not allowed or (name in approved and now.get(name, "a") == "a")
 
 
 @settings(max_examples=examples(2000))

@@ -103,6 +103,12 @@ def not_permitted() -> Rejection:
     return Rejection(403, INVALID_REQUEST, "Invalid request: not permitted with this token")
 
 
+def too_many(seconds: int) -> Rejection:
+    """Calls come faster than the route lets them; the next one may in so many seconds."""
+    reason = f"Invalid request: too many calls, try again in {seconds} seconds"
+    return Rejection(429, INVALID_REQUEST, reason, {"retryAfter": seconds})
+
+
 def unknown_session() -> Rejection:
     """No such session, or another's: a client cannot tell, and begins anew by `initialize` in either case."""
     return Rejection(404, INVALID_REQUEST, "Invalid request: session not found")

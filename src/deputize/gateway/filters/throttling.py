@@ -9,18 +9,23 @@ from pydantic import model_validator
 from deputize.expressions import ExpressionError
 from deputize.expressions.gateway import Template, compile_template
 from deputize.gateway.config.settings import Reference, Settings, TemplateText, explain
-from deputize.gateway.exchange.refusals import refuse
+from deputize.gateway.exchange.refusals import error_response, refuse
 from deputize.gateway.loading.context import BuildContext
 from deputize.gateway.throttling.rate import Buckets, Rate, RateSettings, ThrottlingRatePolicy
 from deputize.http.exchange import Exchange, Head
-from deputize.http.messages import Headers, Response
+from deputize.http.messages import Response
 from deputize.http.plans import Plan, Prepare
+from deputize.mcp.context import McpContext
+from deputize.mcp.errors import too_many
 
 log = structlog.get_logger()
 
 
 class ThrottlingFilter:
     """Answers 429 with `Retry-After` beyond the rate.
+
+    Behind a `McpValidationFilter` the answer is a JSON-RPC error as well, and the partition may depend on the
+    message, such as on the tool that is called.
 
     Counts in this process only: N processes allow N times the rate.
     """
@@ -86,8 +91,12 @@ class ThrottlingFilter:
         wait = None if rate is None else self._buckets.take(partition, rate, exchange.started)
         if wait is None:
             return None
-        headers = Headers([(b"Retry-After", str(math.ceil(wait)).encode())])
-        return refuse(exchange, 429, "throttled", "the rate of its partition is used up", headers)
+        seconds = math.ceil(wait)
+        response = refuse(exchange, 429, "throttled", "the rate of its partition is used up")
+        if exchange.find(McpContext) is not None:
+            response = error_response(exchange, too_many(seconds))
+        response.headers.add("Retry-After", str(seconds))
+        return response
 
 
 class _FixedRate:
