@@ -25,6 +25,8 @@ class MemberChange(NamedTuple):
 class ObjectChange(NamedTuple):
     """What became of one object."""
 
+    subject: str
+    """Its kind and name."""
     sentence: str
     members: Sequence[MemberChange]
 
@@ -54,20 +56,21 @@ def list_changes(call: ConsoleCall, record: JsonObject) -> Sequence[ObjectChange
 def _read_change(call: ConsoleCall, change: JsonObject) -> ObjectChange:
     kind, before, after = str(change.get("kind")), change.get("before"), change.get("after")
     key = f"audit.kind_{kind}"
-    words = {
-        "kind": call.t(key) if key in call.language.texts else kind,
-        "name": str(change.get("name") or change.get("id") or ""),
-    }
+    named = call.t(key) if key in call.language.texts else kind
+    words = {"kind": named, "name": str(change.get("name") or change.get("id") or "")}
+    subject = "{kind} {name}".format(**words)
     if "secret" in change:
-        return ObjectChange(call.t("audit.changed_secret", **words), ())
+        return ObjectChange(subject, call.t("audit.changed_secret", **words), ())
     old: JsonObject = before if isinstance(before, Mapping) else {}
     new: JsonObject = after if isinstance(after, Mapping) else {}
     if change.get("removed") or not new:
-        return ObjectChange(call.t("audit.changed_removed", **words), tuple(_members(old, {})))
+        return ObjectChange(subject, call.t("audit.changed_removed", **words), tuple(_members(old, {})))
     if not old:
-        return ObjectChange(call.t("audit.changed_created", **words), tuple(_members({}, new)))
+        return ObjectChange(subject, call.t("audit.changed_created", **words), tuple(_members({}, new)))
     what = ", ".join(each.replace(" -> ", " → ", 1) for each in changed_members(old, new))
-    return ObjectChange(call.t("audit.changed_members", **words, what=what), tuple(_members(old, new)))
+    return ObjectChange(
+        subject, call.t("audit.changed_members", **words, what=what), tuple(_members(old, new))
+    )
 
 
 def _members(before: JsonObject, after: JsonObject) -> Iterator[MemberChange]:

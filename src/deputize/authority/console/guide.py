@@ -62,7 +62,7 @@ async def find_next(call: ConsoleCall, said: str) -> NextStep | None:
     following = next((each for each in await list_guide(call) if not each.is_done), None)
     if following is None:
         is_called = await call.services.activities.last_delivery(call.environment.id) is not None
-        return None if is_called else NextStep(call.t("overview.ready"), call.path())
+        return None if is_called else NextStep(call.t("overview.ready_next"), call.path())
     if following.section == call.section and call.section != "resources":
         return None  # the page itself says what is left to do
     return NextStep(call.t(f"overview.{following.name}_begin"), call.path(following.section, "new"))

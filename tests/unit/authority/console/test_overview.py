@@ -243,6 +243,6 @@ async def test_each_page_leads_on_to_what_is_usually_next(console):
         leads_on("Add a user", "/users/new")
         await browser.get(f"{path}/users/new")
         await browser.submit(username="demouser", password="nobody else uses these words")
-        leads_on("Ready. Now: gateway, agent, try it", "")
+        leads_on("Connect gateway and agent, and try it", "")
         again = await browser.get(str(browser.response.url))
         assert "Next:" not in again.text

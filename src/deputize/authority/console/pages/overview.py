@@ -8,7 +8,7 @@ from typing import Final
 from starlette.responses import Response
 
 from deputize.authority.administration.administrators import ROLES
-from deputize.authority.console.addresses import list_addresses
+from deputize.authority.console.addresses import list_addresses, list_gateway_settings
 from deputize.authority.console.attention import list_concerns
 from deputize.authority.console.call import ConsoleCall
 from deputize.authority.console.guide import find_ready, list_guide
@@ -35,15 +35,16 @@ async def show_overview(call: ConsoleCall) -> Response:
     )
     guide = await list_guide(call)
     following = next((each for each in guide if not each.is_done), None)
+    ready = None if following else find_ready(environment)
     return call.show(
         "overview.html",
         counts=counts,
         guide=guide,
         following=following,
         beside=BESIDE,
-        ready=None if following else find_ready(environment),
+        ready=ready,
+        lines=list_gateway_settings(call, ready.resource, call.t("overview.ready_secret")) if ready else (),
         addresses=list_addresses(call),
-        authority_url=environment.issuer.removesuffix("/as"),
         is_called=await call.services.activities.last_delivery(environment.id) is not None,
         concerns=await list_concerns(call),
     )

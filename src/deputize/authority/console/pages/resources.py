@@ -7,6 +7,7 @@ from typing import Final, get_args
 from starlette.responses import Response
 
 from deputize.authority.administration import ObjectView
+from deputize.authority.console.addresses import list_gateway_settings
 from deputize.authority.console.call import ConsoleCall
 from deputize.authority.console.forms import (
     Area,
@@ -205,16 +206,10 @@ async def show_new_secret(call: ConsoleCall) -> Response:
     resource = await call.find("resource")
     stored = call.environment.resources[resource.id]
     shown = await take_shown(call, "resources", resource.id, "secret")
-    response = show_tab(
-        call,
-        "resources_secret.html",
-        resource,
-        "secrets",
-        shown=shown,
-        encoded=b64encode(str(shown["secret"]).encode()).decode() if shown else "",
-        authority_url=call.environment.issuer.removesuffix("/as"),
-        is_for_gateway=stored.maps("act") or "://" in stored.audience,
-    )
+    lines: Sequence[str] = ()
+    if shown and (stored.maps("act") or "://" in stored.audience):
+        lines = list_gateway_settings(call, stored, b64encode(str(shown["secret"]).encode()).decode())
+    response = show_tab(call, "resources_secret.html", resource, "secrets", shown=shown, lines=lines)
     return forget_shown(call, response)
 
 
