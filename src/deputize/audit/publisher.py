@@ -1,8 +1,7 @@
 """Hands records to the sinks that want their topic."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import ClassVar, Protocol
 
 from deputize.audit.records import Record
@@ -55,7 +54,12 @@ class AuditPublisher:
         With `None` nothing needs to be observed.
         """
         takers = [sink.taker(topic) for sink in self.sinks if topic in sink.topics]
-        return partial(_publish, takers) if len(takers) > 1 else next(iter(takers), None)
+
+        def publish(record: Record) -> None:
+            for take in takers:
+                take(record)
+
+        return publish if len(takers) > 1 else next(iter(takers), None)
 
     def committer(self, topic: str) -> Commit | None:
         """Return what brings a record of `topic` onto the disk before it returns; `None` unless strict.
@@ -77,11 +81,7 @@ class AuditPublisher:
                     # A sink that has the record already keeps it, so it no longer counts as `NotKept`.
                     raise (OSError(*error.args) if kept else error) from error
                 kept = True
-            _publish(passing, record)
+            for take in passing:
+                take(record)
 
         return commit_to_all if lasting else None
-
-
-def _publish(takers: Iterable[Publish], record: Record) -> None:
-    for take in takers:
-        take(record)

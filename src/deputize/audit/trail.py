@@ -187,10 +187,11 @@ class Batch:
     def add(self, record: Record) -> None:
         """Write `record` at the end of this turn. Needs a running event loop."""
         records = self._records
-        if len(records) >= self._capacity:
-            self._lose()
-            return
-        if not records and not self.is_failing:
+        if records:
+            if len(records) >= self._capacity:
+                self._lose()
+                return
+        elif not self.is_failing:
             self._trail.at_end_of_turn(self._flush)
         records.append(record)
 

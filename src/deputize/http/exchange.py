@@ -249,21 +249,20 @@ class Exchange:
         The one in monotonic seconds, the other in seconds since the epoch. `values` are those of the head's
         `Varying` fields.
         """
-        if isinstance(request, Request):
-            self._request: Request | None = request
-            self.received = Head.of(request, peer)
-            self.body = request.body
-        else:
-            self._request = None
-            self.received = request
+        if isinstance(request, Head):
+            self._request: Request | None = None
+            self.received = self.reached = request
+            """`reached`: the head as the plan left it, as far as the call has got."""
             self.body = body or Body()
+        else:
+            self._request = request
+            self.received = self.reached = Head.of(request, peer)
+            self.body = request.body
         self.peer = peer
         self.transaction_id = transaction_id
         self.started = started
         self.arrived = arrived
         self.values = values
-        self.reached = self.received
-        """The head as the plan left it, as far as the call has got."""
         self.left: dict[object, Any] = {}
         """What steps have left at this call: contexts by class, the rest by keys of their own."""
         self.comment_seconds: float | None = None

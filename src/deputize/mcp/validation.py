@@ -9,7 +9,7 @@ is refused (mcp reference, section 1.2).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 from itertools import combinations, permutations
@@ -102,6 +102,8 @@ class Message:
     """`None` for a stream opening or a session's end."""
     key: PolicyKey | None
     """Method and names acted on; `None` for stream openings, session ends and a client's answers."""
+    is_ordinary: bool = field(default=False, compare=False)
+    """Whether it was read in one look, see `OrdinaryCalls`: nothing in it tells of its client."""
 
 
 def check_head(verb: str, fields: RoutingFields) -> Rejection | None:  # noqa: PLR0911 - one line a rule
@@ -305,7 +307,7 @@ class OrdinaryCalls:
             return None
         frame = Frame(_REQUEST, identity, method, params, document)
         key = PolicyKey(method, (name,))
-        return Message(_MESSAGE, _LEGACY_ERA, self._version, self._session, frame, key)
+        return Message(_MESSAGE, _LEGACY_ERA, self._version, self._session, frame, key, is_ordinary=True)
 
 
 @cache

@@ -188,27 +188,26 @@ class Connection(AnswerFlow):
         if known is None:
             reader.cut = Cut(key, names, values)
             return False
+        head, plan, length_at, _ = known
         length = 0
-        if known.length_at is not None:
-            stated = values[known.length_at]
+        if length_at is not None:
+            stated = values[length_at]
             if not stated.isdigit() or len(stated) > 9:
                 return False
             length = int(stated)
         most = listener.limits.body_bytes
         if most is not None and length > most:
             return False
-        size = len(data)
-        if size != end + length:
-            if size > end + length or length > _LOOKAHEAD:
+        missing = end + length - len(data)
+        if missing:
+            if missing < 0 or length > _LOOKAHEAD:
                 return False
             self._partial, self._wanted = data, end + length
             return True
         reader.messages += 1
-        transaction_id = listener.transaction_ids.new()
-        moment, body = time.monotonic(), Body(data[end:])
-        self._start(
-            Exchange(known.head, self._peer, transaction_id, moment, now, body, values=values), known.plan
-        )
+        transaction_id, moment = listener.transaction_ids.new(), time.monotonic()
+        exchange = Exchange(head, self._peer, transaction_id, moment, now, Body(data[end:]), values=values)
+        self._start(exchange, plan)
         return True
 
     def _feed_partial(self) -> None:
@@ -373,19 +372,20 @@ class Connection(AnswerFlow):
         """
         self._exchange = self._task = None
         self._listener.gate.exchanges -= 1
-        if last and not self.transport.is_closing():
-            self.transport.write(last)
         if last is None:
             self.transport.abort()
-        elif self._close_after:
+            return
+        if last and not self.transport.is_closing():
+            self.transport.write(last)
+        if self._close_after:
             self._close()
-        else:
-            if not self._reading:
-                self._regulate()
-            if self._reader.ready or self._refused is not None:
-                self._next()
-            if self._half_closed and not self._is_awaited():
-                self._close()
+            return
+        if not self._reading:
+            self._regulate()
+        if self._reader.ready or self._refused is not None:
+            self._next()
+        if self._half_closed and not self._is_awaited():
+            self._close()
 
     def _close(self) -> None:
         """Close; first only the writing side while the client may still be sending, or a reset would take the

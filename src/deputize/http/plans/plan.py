@@ -122,12 +122,11 @@ class Plan:
 
     def leaves_alone(self, known: KnownHead, response: Response) -> bool:
         """Whether no `amend_for` has anything to do with answers that have the `known` head."""
-        if known.number not in self.unconcerned:
-            if any(amend_for is not None and amend_for(response) for _, amend_for, _ in self.amends):
-                return False
-            if len(self.unconcerned) >= MOST_UNCONCERNED:
-                self.unconcerned.clear()
-            self.unconcerned.add(known.number)
+        if any(amend_for is not None and amend_for(response) for _, amend_for, _ in self.amends):
+            return False
+        if len(self.unconcerned) >= MOST_UNCONCERNED:
+            self.unconcerned.clear()
+        self.unconcerned.add(known.number)
         return True
 
     @classmethod
@@ -330,7 +329,7 @@ class Run:
         plan = self._plan
         while plan is not None:
             known = response.known if plan.amends and self._depth == plan.depth else None
-            if known is not None and plan.leaves_alone(known, response):
+            if known is not None and (known.number in plan.unconcerned or plan.leaves_alone(known, response)):
                 for observe in plan.observers:
                     observe(self.exchange, response)
             else:

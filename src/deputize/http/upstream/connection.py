@@ -181,12 +181,14 @@ class UpstreamConnection(WriteFlow):
         except (UpstreamProtocolError, StreamsExhausted) as error:
             self._end(error)
             return
-        answered = None
-        if response is not None:
-            answered, self._answered = self._answered, None
+        if response is None:
+            if reader.complete:
+                self._release()
+            return
+        answered, self._answered = self._answered, None
         if reader.complete:
             self._release()  # last but one, for it may begin the next exchange here
-        if response is not None and answered is not None:
+        if answered is not None:
             answered(response)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -10,6 +10,8 @@ LONGEST: Final = 4096
 """The longest head remembered, in bytes."""
 MOST: Final = 2048
 """Heads remembered at most."""
+MOST_RECENT: Final = 256
+"""Heads remembered at most with their `Content-Length` and `Date`."""
 MOST_BYTES: Final = 1024 * 1024
 """Bytes of heads remembered at most."""
 PAUSE: Final = 8 * MOST
@@ -29,19 +31,21 @@ class KnownHeads:
     These have a strict syntax, so that a parser makes the same of any two such heads. Only answers with a
     body of that length are remembered, on connections that are kept open after them.
 
-    A head with its `Date` is recognised first, for that is the same for a second: it takes three searches and
-    one look-up. Bounded in number and bytes: when there are too many heads, all are forgotten. If hardly one
-    has come again, as when an upstream numbers its answers, no more are remembered for a while: that takes
-    twice as long as parsing.
+    A head that has just come is recognised as it is: its `Date` is the same for a second, and many answers
+    are of one length. Next come those of another length. Bounded in number and bytes: when there are too many
+    heads, all are forgotten. If hardly one has come again, as when an upstream numbers its answers, no more
+    are remembered for a while: that takes twice as long as parsing.
     """
 
-    __slots__ = ("_bytes", "_came_again", "_heads", "_longest", "_paused", "_recent")
+    __slots__ = ("_around", "_bytes", "_came_again", "_heads", "_longest", "_paused", "_recent")
 
     def __init__(self, head_bytes: int) -> None:
         """Know nothing. `head_bytes` is the longest head accepted, so none near it is remembered."""
         self._longest = min(LONGEST, head_bytes - _DIGITS)
         self._heads: dict[tuple[bytes, ...], KnownHead] = {}
-        self._recent: dict[Around, tuple[KnownHead, bytes | None]] = {}
+        self._around: dict[Around, tuple[KnownHead, bytes | None]] = {}
+        self._recent: dict[bytes, tuple[KnownHead, bytes, int, bytes | None]] = {}
+        """By the head: what it is, `Content-Length` as text and number, and `Date`."""
         self._bytes = 0
         self._came_again = 0
         self._paused = 0
@@ -57,14 +61,13 @@ class KnownHeads:
         head, end, body = data.partition(b"\r\n\r\n")
         if not end:  # a head that breaks off can look like a whole one with another length
             return None
-        before, length, behind = _cut(head)
-        found = self._recent.get((before, behind)) or self._find(before, behind)
-        if found is None or not length.isdigit() or len(length) > _DIGITS:
+        found = self._recent.get(head) or self._look_up(head)
+        if found is None:
             return None
-        missing = int(length) - len(body)
+        known, length, size, date = found
+        missing = size - len(body)
         if missing < 0:
             return None
-        known, date = found
         return Response(known.status, Headers.of_known(known, length, date), Body(body)), missing
 
     def remember(self, data: bytes, status: int, fields: list[Field], received: int) -> None:
@@ -95,12 +98,26 @@ class KnownHeads:
             return
         if len(self._heads) >= MOST or self._bytes >= MOST_BYTES:
             self._paused = PAUSE if self._came_again < len(self._heads) else 0
-            self._heads.clear()
-            self._recent.clear()
+            for table in (self._heads, self._around, self._recent):
+                table.clear()
             self._bytes = self._came_again = 0
         self._bytes += len(head)
         date_at = None if date is None else names.index(b"date")
         self._heads[key] = KnownHead(status, fields, names.index(b"content-length"), date_at)
+
+    def _look_up(self, head: bytes) -> tuple[KnownHead, bytes, int, bytes | None] | None:
+        """Look up a head that has not come in this form, and remember it for the next like it."""
+        before, length, behind = _cut(head)
+        if not length.isdigit() or len(length) > _DIGITS:
+            return None
+        found = self._around.get((before, behind)) or self._find(before, behind)
+        if found is None:
+            return None
+        known, date = found
+        if len(self._recent) >= MOST_RECENT:
+            self._recent.clear()
+        recent = self._recent[head] = known, length, int(length), date
+        return recent
 
     def _find(self, before: bytes, behind: bytes) -> tuple[KnownHead, bytes | None] | None:
         """Look up a head without its `Date`, and remember this date for the next like it."""
@@ -109,9 +126,9 @@ class KnownHeads:
         if known is None:
             return None
         self._came_again += 1
-        if len(self._recent) >= MOST:
-            self._recent.clear()
-        found = self._recent[before, behind] = known, date
+        if len(self._around) >= MOST:
+            self._around.clear()
+        found = self._around[before, behind] = known, date
         return found
 
 
