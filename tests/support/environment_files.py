@@ -49,7 +49,10 @@ VALUES = st.recursive(
     ),
     max_leaves=8,
 )
-NAMES = st.text("abcdefghijklm \u00e4:#'\"&{}\\", min_size=1, max_size=8)
+NAMES = st.text("abcdefghijklm \u00e4:#'\"&{}\\", min_size=1, max_size=8).filter(
+    lambda name: name == name.strip()
+)
+"""What may be shown to people: a blank at an end is refused."""
 
 
 def entries(name, **members):

@@ -41,7 +41,7 @@ def administrators() -> None:
 def invite_command(
     username: str, roles: tuple[Role, ...], base_url: str | None, address: str | None, database_url: str
 ) -> None:
-    """Print a link behind which somebody becomes the administrator USERNAME.
+    """Print a link that makes somebody the administrator USERNAME.
 
     It works once, for a day: behind it they choose a password.
     """
