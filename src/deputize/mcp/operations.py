@@ -22,6 +22,8 @@ MAX_RULE_NAME: Final = 64
 """Characters of what a rule is called."""
 MAX_SCOPE: Final = 128
 """Characters of a scope."""
+_LONGEST_NAME: Final = 4096
+"""Characters of a name that patterns are tried on."""
 _MOST_REMEMBERED: Final = 4096
 _LONGEST_REMEMBERED: Final = 512
 _MOST_PERMITTED: Final = 256
@@ -130,6 +132,8 @@ class _Fitting:
         exactly is beyond doubt.
         """
         exact = self._exact.get(name)
+        if len(name) > _LONGEST_NAME:
+            return exact
         found = _first(self._patterns, name, exact)
         if found is None or found == exact:
             return found

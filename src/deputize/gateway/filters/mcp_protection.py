@@ -247,7 +247,8 @@ class McpProtectionFilter:
         another token, which changes nothing, or to an authority of the server's choice. One that got the
         token may say why it is not enough.
         """
-        saw_the_token = self._forward_token or exchange.find(RefusalContext) is not None
+        refused_here = exchange.find(RefusalContext) is not None
+        saw_the_token = self._forward_token or refused_here
         if response.status == 407 or (response.status == 401 and not saw_the_token):
             await response.body.aclose()
             log.warning(
@@ -264,8 +265,20 @@ class McpProtectionFilter:
         challenges = relayed_challenges(response.headers.get_all(_CHALLENGE)) if saw_the_token else []
         response.headers.remove(_CHALLENGE)
         for challenge in challenges or ([bearer()] if response.status == 401 else []):
-            response.headers.add(_CHALLENGE, str(self._point_at_metadata(challenge)))
+            whole = self._name_all_scopes(challenge) if refused_here else challenge
+            response.headers.add(_CHALLENGE, str(self._point_at_metadata(whole)))
         return response
+
+    def _name_all_scopes(self, challenge: Challenge) -> Challenge:
+        """Name beside what a filter further in misses also what every call here needs.
+
+        Many clients ask for just what a challenge names, and would lose the rest.
+        """
+        lacking = challenge.parameters.get("scope")
+        if challenge.parameters.get("error") != "insufficient_scope" or lacking is None:
+            return challenge
+        needed = dict.fromkeys((*self._resource_server.fixed_scopes, *lacking.split()))
+        return challenge.with_parameter("scope", " ".join(needed))
 
     async def _redirect_within(self, exchange: Exchange, response: Response) -> Response:
         """Let pass only a redirect that stays here.

@@ -425,13 +425,14 @@ async def test_what_is_not_a_redirect_may_name_any_place():
 
 
 async def test_a_filter_of_the_gateway_further_in_may_challenge():
+    """For what it needs, beside what every call here needs: some clients ask for no more than is named."""
     heap = oauth_heap(resource_server(), tokens={"good": {**CLAIMS, "scope": "test"}})
     inner = built(OAuth2ResourceServerFilter, resource_server(scopes=["admin"]), heap)
     outer = built(McpProtectionFilter, protection(forwardToken=True), heap)
     response = await ask(Chain([outer, inner], Answering()), bearing("good"))
     assert (response.status, challenge(response)) == (
         403,
-        f'Bearer error="insufficient_scope", scope="admin", resource_metadata="{METADATA}"',
+        f'Bearer error="insufficient_scope", scope="test admin", resource_metadata="{METADATA}"',
     )
 
 

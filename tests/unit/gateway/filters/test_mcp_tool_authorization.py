@@ -111,10 +111,11 @@ async def test_a_call_needs_the_scopes_of_its_rule(token, name, passes):
     assert (response.status, len(asked)) == ((200, 1) if passes else (403, 0))
 
 
-async def test_the_challenge_names_exactly_the_scopes_of_the_operation():
+async def test_the_challenge_names_exactly_the_scopes_that_the_call_needs():
+    """Those of the rule, and the one that every call here needs: some clients ask for no other."""
     response, _, exchange = await call("transfer", "reader")
     assert response.headers.get_all("www-authenticate") == [
-        f'Bearer error="insufficient_scope", scope="pay account", resource_metadata="{METADATA}"'
+        f'Bearer error="insufficient_scope", scope="test pay account", resource_metadata="{METADATA}"'
     ]
     assert json.loads(response.body.buffered) == {
         "jsonrpc": "2.0",
@@ -154,7 +155,7 @@ async def test_a_listening_client_needs_the_scopes_of_every_resource():
     document = {"jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen", "params": params}
     fields = [MODERN_VERSION, ("Mcp-Method", "subscriptions/listen"), ("Authorization", "Bearer none")]
     response = await ask(route(Answering()), posting(document, *fields))
-    assert 'scope="admin read"' in response.headers.get("www-authenticate")
+    assert 'scope="test admin read"' in response.headers.get("www-authenticate")
 
 
 @pytest.mark.parametrize(("token", "status"), [("reader", 200), ("none", 403)])
