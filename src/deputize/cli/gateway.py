@@ -17,7 +17,7 @@ from deputize.gateway.app import Gateway
 from deputize.kernel.collector import spare_collector
 from deputize.kernel.errors import ConfigurationError
 
-_INSTANCE = click.option(
+INSTANCE = click.option(
     "--instance",
     "directory",
     type=click.Path(path_type=Path, file_okay=False),
@@ -29,7 +29,7 @@ _INSTANCE = click.option(
     "IG_INSTANCE_DIR.",
 )
 
-_FOLDER = click.argument("folder", required=False, type=click.Path(path_type=Path, file_okay=False))
+FOLDER = click.argument("folder", required=False, type=click.Path(path_type=Path, file_okay=False))
 """The instance folder, as `--instance` names it."""
 
 
@@ -46,13 +46,16 @@ def gateway() -> None:
 
 
 gateway.add_command(
+    DeferredCommand("explain", "gateway", "Show what each object does with a request, and why.")
+)
+gateway.add_command(
     DeferredCommand("learn", "gateway", "Ask the MCP server at URL what it has, and print rules for it.")
 )
 gateway.add_command(DeferredCommand("pins", "gateway", "The definitions of tools that agents may be shown."))
 
 
 @gateway.command()
-@_INSTANCE
+@INSTANCE
 def serve(directory: Path) -> None:
     """Serve until SIGTERM or SIGINT. Routes reload by themselves; SIGHUP reloads them now."""
     configure_logging()
@@ -84,8 +87,8 @@ def serve(directory: Path) -> None:
 
 
 @gateway.command()
-@_FOLDER
-@_INSTANCE
+@FOLDER
+@INSTANCE
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--sarif", "as_sarif", is_flag=True, help="Print SARIF 2.1.0, as code review takes it.")
 def check(folder: Path | None, directory: Path, *, as_json: bool, as_sarif: bool) -> None:

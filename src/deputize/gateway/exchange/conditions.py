@@ -42,6 +42,11 @@ class PlacedCondition:
         self._is_of_head = depends_on_head_alone(condition.template.reads)
 
     @property
+    def source(self) -> str:
+        """The condition as written."""
+        return self._condition.template.source
+
+    @property
     def reads(self) -> AbstractSet[tuple[str, ...]]:
         """The names it reads, such as `("contexts", "oauth2", "accessToken")`."""
         return self._condition.template.reads.keys()

@@ -1,6 +1,6 @@
 """What a heap type gets to build an object: the build context, and the registry behind it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -101,6 +101,8 @@ class Registry:
     """What all audit destinations have in common."""
     audit_services: list[AuditPublisher] = field(default_factory=list[AuditPublisher])
     """Those that are open, the oldest first."""
+    observe: "Callable[[object, str, BuildContext], object] | None" = None
+    """Gets each object that was built, with its type as written, and returns what takes its place."""
     seen_proofs: SeenProofs = field(default_factory=SeenProofs)
     """The proofs of possession that were accepted: each is used up on every route, whatever is built anew."""
 

@@ -212,7 +212,9 @@ class Heap:
             raise
         except DeputizeError as error:
             raise ConfigurationError(declaration.position, f"{written} cannot be built: {error}") from error
-        return decorate_globally(decorate(built, applied, context), context)
+        built = decorate_globally(decorate(built, applied, context), context)
+        observe = self.registry.observe
+        return built if observe is None else observe(built, written, context)
 
     def _configure(self, heap_type: HeapType, declaration: Declaration, context: BuildContext) -> Settings:
         """Return the object's settings, valid.

@@ -1,6 +1,6 @@
 """Loads a gateway from its instance directory: everything is built, nothing listens."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from deputize.gateway.exchange.buffering import DEFAULT_LIMIT, Buffered
 from deputize.gateway.exchange.forwarding import ClientDescription
 from deputize.gateway.exchange.recording import ObserveHead, access_audit
 from deputize.gateway.loading.advice import advice_on_connectors
-from deputize.gateway.loading.context import HeapType, Registry
+from deputize.gateway.loading.context import BuildContext, HeapType, Registry
 from deputize.gateway.loading.decorators import decorate, decorations
 from deputize.gateway.loading.deployment import Deployment, PublishedEndpoints, publication_clash
 from deputize.gateway.loading.heap import Declaration, Heap, read_declarations
@@ -102,9 +102,13 @@ class ObservedHandler:
 
 
 async def load(
-    directory: Path, environment: Mapping[str, str], clock: Clock, types: Mapping[str, HeapType]
+    directory: Path,
+    environment: Mapping[str, str],
+    clock: Clock,
+    types: Mapping[str, HeapType],
+    observe: Callable[[object, str, BuildContext], object] | None = None,
 ) -> LoadedInstance:
-    """Build everything in `directory`.
+    """Build everything in `directory`; `observe` is that of the registry.
 
     Raises `ConfigurationError` for what stops the start; broken routes do not. What was opened before an
     error is closed again. Runs in an event loop, because deployed routes begin their periodic jobs.
@@ -116,7 +120,7 @@ async def load(
     config = faults.attempt(_read, GatewaySettings, bare, "config.json", DEFAULT_CONFIG, outer)
     if admin is None or config is None:
         raise faults.error()
-    registry = Registry(replace(bare, streaming=admin.settings.streaming_enabled), types)
+    registry = Registry(replace(bare, streaming=admin.settings.streaming_enabled), types, observe=observe)
     deployment = Deployment()
     try:
         admin_heap, entry = _build(admin, config, registry, deployment, outer)

@@ -66,6 +66,11 @@ class Route:
         """Whether it has no condition."""
         return self._condition is None
 
+    @property
+    def condition(self) -> str | None:
+        """The condition as written."""
+        return None if self._condition is None else self._condition.source
+
     def accepts(self, head: Head) -> bool:
         """Whether the condition holds. One that cannot be decided does not, and is reported."""
         if self._condition is None:
