@@ -158,7 +158,7 @@ class TracedFilter:
             def passes(exchange: Exchange) -> None:
                 stop = exchange.left.get(self)
                 if stop is not None:
-                    stop.events.append("passes on" + _changes(head.at(exchange), changed.at(exchange)))
+                    stop.events.append("passes on" + _changes(head, changed, exchange))
 
             def comes_back(exchange: Exchange, response: Response) -> None:
                 came[exchange] = response.status
@@ -290,9 +290,10 @@ def _sending(head: Head) -> Iterator[str]:
         yield f"  {name}: {', '.join(values)}"
 
 
-def _changes(before: Head, after: Head) -> str:
+def _changes(found: Head, passed: Head, exchange: Exchange) -> str:
     """Return what a filter has changed, as the end of a sentence."""
     changes: list[str] = []
+    before, after = found.at(exchange), passed.at(exchange)
     if before.method != after.method:
         changes.append(f"method {after.method}")
     if before.target != after.target:
@@ -306,6 +307,6 @@ def _changes(before: Head, after: Head) -> str:
         for name, values in new.items()
         if list(before.headers.get_all(name)) != list(after.headers.get_all(name))
     ]
-    left = [each for kind, each in after.contexts.items() if before.contexts.get(kind) is not each]
+    left = [each for kind, each in passed.contexts.items() if found.contexts.get(kind) is not each]
     changes += [f"leaves contexts.{each.binding_name}" for each in left if isinstance(each, BoundContext)]
     return f": {'; '.join(changes)}" if changes else ""
