@@ -270,17 +270,25 @@ class PictureFile(FormField):
 
 @dataclass(frozen=True, slots=True)
 class Instant(FormField):
-    """A day and a time, in the reader's zone."""
+    """A day and a time, in the reader's zone.
+
+    The instant itself goes along hidden: an hour that comes twice, when clocks are put back, would not tell
+    which one it was.
+    """
 
     type: str = "datetime-local"
+    element: ClassVar[str] = "instant"
 
     def show(self, value: JsonValue, moments: Moments) -> Sequence[str]:
-        """Write it as the browser's input wants it."""
-        return (moments.local_input(value),) if isinstance(value, str | int | float) else ()
+        """Write it as the browser's input wants it, and as it is."""
+        return (moments.local_input(value), value) if isinstance(value, str) else ()
 
     def read(self, typed: Sequence[str], moments: Moments) -> JsonValue:
-        """Return it as RFC 3339. Raises `ValueError`."""
-        return moments.instant_text(typed[0]) if typed and typed[0].strip() else None
+        """Return it as RFC 3339, the same where it was not touched. Raises `ValueError`."""
+        if not typed or not typed[0].strip():
+            return None
+        is_same = len(typed) > 1 and moments.local_input(typed[1]) == typed[0]
+        return typed[1] if is_same else moments.instant_text(typed[0])
 
 
 Options = Sequence[tuple[str, str]]

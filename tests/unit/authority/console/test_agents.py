@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from deputize.authority.administration import Operator
 from deputize.authority.console.delegation_picture import Party, draw
-from support.authority import Browser, basic
+from support.authority import Browser, PageForm, basic
 
 OPERATOR = Operator("command", "0", "", frozenset({"administrator"}))
 MARKUP = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
@@ -109,17 +109,30 @@ async def test_what_a_form_does_not_show_stays_as_it_is(console):
 
 
 @pytest.mark.parametrize(
-    "instant", ["2999-01-01T10:00:00Z", "2999-01-01T10:00:30Z", "2300-01-01T10:00:30.001Z"]
+    ("instant", "in_berlin"),
+    [
+        ("2999-01-01T10:00:00Z", "11:00"),
+        ("2999-01-01T10:00:30Z", "11:00:30"),
+        ("2300-01-01T10:00:30.001Z", "11:00:30.001"),
+        ("2030-10-27T00:30:00Z", "02:30"),
+        ("2030-10-27T01:30:00Z", "02:30"),
+    ],
 )
-async def test_an_end_stays_the_same_when_something_else_is_saved(console, instant):
+async def test_an_end_stays_the_same_when_something_else_is_saved(console, instant, in_berlin):
     agent = await find(console, "MCP Tutorial")
     administration = console.authority.services.administration
     entry = {"expires_at": instant}
     await administration.change(OPERATOR, console.environment, "agent", entry, object_id=agent.id)
     async with console.signed_on() as browser:
+        browser.client.cookies.set("deputize-console-zone", "Europe/Berlin")
         await browser.get(f"{console.path}/agents/{agent.id}/configuration")
         await browser.submit(sponsor="board")
-    assert (await find(console, "MCP Tutorial")).entry["expires_at"] == instant
+        assert (await find(console, "MCP Tutorial")).entry["expires_at"] == instant
+        await browser.get(f"{console.path}/agents/{agent.id}/configuration")
+        local, kept = PageForm(browser.response.text).fields["expires_at"]
+        assert (local.partition("T")[2], kept) == (in_berlin, instant)
+        await browser.submit(expires_at=["2031-01-01T12:30", kept])
+    assert (await find(console, "MCP Tutorial")).entry["expires_at"] == "2031-01-01T11:30:00Z"
 
 
 async def test_policies_are_ordered_without_scripts(console):
