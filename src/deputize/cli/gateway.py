@@ -46,6 +46,9 @@ def gateway() -> None:
 
 
 gateway.add_command(
+    DeferredCommand("init", "gateway", "Write a commented instance folder for one MCP server or one API.")
+)
+gateway.add_command(
     DeferredCommand("explain", "gateway", "Show what each object does with a request, and why.")
 )
 gateway.add_command(
