@@ -9,10 +9,9 @@ is refused (mcp reference, section 1.2).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from itertools import combinations, permutations
 from typing import Final, NamedTuple
 
 from deputize.kernel import strict_json
@@ -102,8 +101,6 @@ class Message:
     """`None` for a stream opening or a session's end."""
     key: PolicyKey | None
     """Method and names acted on; `None` for stream openings, session ends and a client's answers."""
-    is_ordinary: bool = field(default=False, compare=False)
-    """Whether it was read in one look, see `OrdinaryCalls`: nothing in it tells of its client."""
 
 
 def check_head(verb: str, fields: RoutingFields) -> Rejection | None:  # noqa: PLR0911 - one line a rule
@@ -257,8 +254,7 @@ class _PlainForm(NamedTuple):
 
     name: str
     """The member that has to be there: it names what is acted on."""
-    accepted: frozenset[tuple[object, ...]]
-    """What there may be, in any order: the names of the members, and then the type of each."""
+    types: Mapping[str, type]
 
 
 class OrdinaryCalls:
@@ -287,27 +283,26 @@ class OrdinaryCalls:
 
     def read(self, document: JsonValue) -> Message | None:  # noqa: PLR0911 - one line a rule
         """Return the message, or `None` where it is not of this kind, so that every rule has to be asked."""
-        if not isinstance(document, dict) or len(document) != 4:
+        if not isinstance(document, dict) or len(document) != 4 or document.get("jsonrpc") != "2.0":
             return None
-        try:
-            revision, identity = document["jsonrpc"], document["id"]
-            method, params = document["method"], document["params"]
-        except KeyError:
+        identity, method, params = document.get("id"), document.get("method"), document.get("params")
+        if not isinstance(params, dict) or not isinstance(method, str):
             return None
-        if revision != "2.0" or not isinstance(method, str) or not isinstance(params, dict):
-            return None
-        if type(identity) is not int and type(identity) is not str:  # `True` is an `int` for Python
+        if not (type(identity) is int or type(identity) is str):  # `True` is an `int` for Python
             return None
         form = self._forms.get(method)
-        # each member in a loop of its own took twice as long
-        if form is None or (*params, *map(type, params.values())) not in form.accepted:
+        if form is None:
             return None
-        name = params[form.name]
+        types = form.types
+        for member, value in params.items():
+            if type(value) is not types.get(member):
+                return None
+        name = params.get(form.name)
         if not isinstance(name, str) or "\0" in name:
             return None
         frame = Frame(_REQUEST, identity, method, params, document)
         key = PolicyKey(method, (name,))
-        return Message(_MESSAGE, _LEGACY_ERA, self._version, self._session, frame, key, is_ordinary=True)
+        return Message(_MESSAGE, _LEGACY_ERA, self._version, self._session, frame, key)
 
 
 @cache
@@ -318,12 +313,6 @@ def _find_plain_forms(version: str) -> Mapping[str, _PlainForm]:
         types, required = shape.plain_members()
         name = name_member(method)
         if name is not None and required == frozenset({name}) and types.get(name) is str:
-            others = [member for member in types if member in FLAT and member != name]
-            accepted = [
-                (*members, *[types[member] for member in members])
-                for size in range(len(others) + 1)
-                for chosen in combinations(others, size)
-                for members in permutations((name, *chosen))
-            ]
-            forms[method] = _PlainForm(name, frozenset(accepted))
+            plain = {member: kind for member, kind in types.items() if member in FLAT}
+            forms[method] = _PlainForm(name, plain)
     return forms

@@ -23,8 +23,8 @@ class Alarms:
 
     __slots__ = ("_due", "_resolution")
 
-    def __init__(self, resolution: float = 0.25) -> None:
-        """Wake at most `resolution` seconds late."""
+    def __init__(self, resolution: float = 1 / 32) -> None:
+        """Wake at most `resolution` seconds late: a short time, or many questions would be put at once."""
         self._resolution = resolution
         self._due: dict[int, set[WatchedStream]] = {}
 

@@ -178,8 +178,7 @@ def _record(
                 if len(param) > MAX_TEXT:
                     param = cut(param)
         session = message.session
-        client_info = None if message.is_ordinary else mcp.client_info
-        told = tell_message(message.type, method, param, message.version, client_info, server_info)
+        told = tell_message(message.type, method, param, message.version, mcp.client_info, server_info)
     permitted, reason = (True, None) if part is DECISION else _judge(exchange, status)
     return form.fill(
         exchange,
