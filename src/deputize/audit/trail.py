@@ -255,7 +255,7 @@ class Batch:
 
     def _write_some(self) -> None:
         """Write what a write has left, or else what waits, with one write; of many, the first."""
-        lines = self._unwritten
+        lines, number = self._unwritten, None
         if not lines:
             waiting = self._records
             if len(waiting) > _AT_ONCE:
@@ -263,13 +263,18 @@ class Batch:
             else:
                 records = list(waiting)
                 waiting.clear()
+            dropped = self._tally.dropped
             self._unwritten = lines = self._render(records)
             if not lines:
                 return
+            number = len(records) - (self._tally.dropped - dropped)
         written = self._write(lines)
         if not written:
             raise OSError(errno.EIO, "nothing was written")
-        self._tally.written += lines.count(b"\n", 0, written)
+        if number is not None and written == len(lines):
+            self._tally.written += number  # without looking for the ends of the lines
+        else:
+            self._tally.written += lines.count(b"\n", 0, written)
         self._unwritten = lines[written:]
 
     def _render(self, records: list[Record]) -> bytes:

@@ -63,10 +63,14 @@ class McpAuditFilter:
         form, commit = McpForm(router.route if router else None, head.peer), self._commit
         check = None if commit is None else partial(self._begin, commit, form)
 
+        def observe(exchange: Exchange, response: Response) -> None:
+            if response.body.buffered is None:  # what is at hand is looked at in the end
+                self._observe(form, exchange, response)
+
         def end(exchange: Exchange, ending: Ending) -> None:
             self._end(form, exchange, ending)
 
-        return plan.after(head, check=check, observe=partial(self._observe, form), ending=end)
+        return plan.after(head, check=check, observe=observe, ending=end)
 
     def _begin(self, commit: Commit, form: McpForm, exchange: Exchange) -> None:
         exchange.commits += (partial(self._commit_decision, commit, form, exchange),)
@@ -81,12 +85,10 @@ class McpAuditFilter:
             raise
 
     def _observe(self, form: McpForm, exchange: Exchange, response: Response) -> None:
-        """Look at an answer as it passes; one that is at hand is looked at in the end.
+        """Look at an answer as it passes.
 
         The decision is recorded unless it has been: a stream may last for hours, or as long as the process.
         """
-        if response.body.buffered is not None:
-            return
         recorded: _Recorded = exchange.left.get(form, _NOTHING)
         if recorded is _NOTHING and is_open_stream(response):
             elapsed = time.monotonic() - exchange.started
