@@ -7,9 +7,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, Engine, inspect
+from sqlalchemy.pool import NullPool
 
-from deputize.authority.storage import sqlite_url, store
+from deputize.authority.storage import sqlite, sqlite_url, store
 from deputize.authority.storage.migrations import migrate
 from deputize.authority.storage.sqlite import autocommit, immediate, open_engine
 from deputize.authority.storage.store import FILE_NAME
@@ -56,6 +57,27 @@ def make_tables_by_copying() -> None:
             connection.exec_driver_sql(statement)
 
     store.migrate = copy_or_migrate
+
+
+def share_compiled_statements() -> None:
+    """Let all SQLite databases of this process remember compiled statements together.
+
+    SQLAlchemy remembers them by engine, so that each test would compile all that it writes with anew.
+    """
+    create_engine = sqlite.create_engine
+
+    @cache
+    def first() -> Engine:
+        engine = create_engine("sqlite://", poolclass=NullPool)
+        engine.connect().close()  # by which it learns what SQLite this is
+        return engine
+
+    def create_sharing(*arguments: Any, **options: Any) -> Engine:
+        engine = create_engine(*arguments, **options)
+        engine.dialect, engine._compiled_cache = first().dialect, first()._compiled_cache
+        return engine
+
+    sqlite.create_engine = create_sharing
 
 
 @cache
