@@ -178,6 +178,16 @@ class BuildContext:
         """Await `job()` each `interval` seconds while the object is deployed; what it raises is logged."""
         self.deployment.jobs.append((interval, job))
 
+    def read_source(self, file: str) -> bytes:
+        """Return what a file below the instance directory holds. Raises `OSError`.
+
+        When it changes, the route is loaded again.
+        """
+        path = self.instance.directory / file
+        content = path.read_bytes()
+        self.deployment.sources = {**self.deployment.sources, path: content}
+        return content
+
     def bindings(self, subject: Exchange | Head, response: Response | None = None) -> Mapping[str, object]:
         """Return what runtime expressions of this object see; parts are computed when first read."""
         return Bindings(subject, response, self.registry.instance, self.properties.visible)

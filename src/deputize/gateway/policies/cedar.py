@@ -83,7 +83,7 @@ class CedarPolicies:
         entities: cedarpy.Entities,
     ) -> None:
         self.unmapped: Final = unmapped
-        """Why policies do not see a tool, or a member of its arguments ("transfer/note"): it is denied."""
+        """Why rules do not see a tool, or all of a member ("transfer/note"): what is unseen is denied."""
         self._tools = tools
         self._budgets = budgets
         self._entities = entities

@@ -5,6 +5,7 @@ call that carries it is denied (https://docs.cedarpolicy.com/policies/syntax-dat
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Context, Decimal
 from typing import Final, Protocol
@@ -20,7 +21,7 @@ _DIGITS: Final = 4
 _EXACT: Final = Context(prec=512)
 """More digits than any number in a message has."""
 _MAX_DEPTH: Final = 16
-_UNSUPPORTED: Final = ("oneOf", "allOf", "not", "if", "patternProperties", "prefixItems", "dependentSchemas")
+_UNSUPPORTED: Final = ("allOf", "not", "if", "patternProperties", "prefixItems", "dependentSchemas")
 """Keywords by which a schema says more than one type does."""
 
 
@@ -139,7 +140,7 @@ class CedarRecord:
 
     members: Mapping[str, CedarMember]
     unmapped: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Members that are left out, by pointer: why. A call that carries one is denied."""
+    """Members of which rules do not see all values, by pointer: why. A call with such a value is denied."""
 
     def schema(self) -> dict[str, JsonValue]:
         """`Record`; a member that is missing and has a default is there all the same."""
@@ -179,10 +180,11 @@ def cedar_decimal(value: Decimal, pointer: str) -> JsonValue:
 
 def map_arguments(schema: JsonObject) -> CedarRecord:
     """Return the record of a tool's `inputSchema`. Raises `Unmappable` where policies cannot see it."""
-    found = _Mapper(schema).map(schema, "", frozenset(), 0)
+    mapper = _Mapper(schema)
+    found = mapper.map(schema, "", frozenset(), 0)
     if not isinstance(found, CedarRecord):
         raise Unmappable("the schema is not that of an object")
-    return found
+    return replace(found, unmapped={**found.unmapped, **mapper.notes})
 
 
 class _Mapper:
@@ -190,6 +192,8 @@ class _Mapper:
 
     def __init__(self, document: JsonObject) -> None:
         self._document = document
+        self.notes: dict[str, str] = {}
+        """Of which members rules see a part of the values alone, and which."""
 
     def map(self, schema: JsonValue, place: str, seen: frozenset[str], depth: int) -> CedarType:
         """Return the type of the schema at the arguments' `place`; `seen` are the references on the way."""
@@ -200,14 +204,30 @@ class _Mapper:
         if "$ref" in schema:
             reference, target = self._follow(schema["$ref"], seen)
             return self.map(target, place, seen | {reference}, depth + 1)
-        if "anyOf" in schema:
-            return self.map(_only_other_than_null(schema["anyOf"]), place, seen, depth + 1)
+        for keyword in ("anyOf", "oneOf"):
+            if keyword in schema:
+                return self._choose(schema[keyword], place, seen, depth)
         if unsupported := next((each for each in _UNSUPPORTED if each in schema), None):
             raise Unmappable(f"it uses {unsupported}")
         kind = _type_of(schema)
         if kind == "array":
             return CedarSet(self.map(schema.get("items"), f"{place}/*", seen, depth + 1))
         return self._record(schema, place, seen, depth) if kind == "object" else _scalar(kind, schema)
+
+    def _choose(self, alternatives: JsonValue, place: str, seen: frozenset[str], depth: int) -> CedarType:
+        """Return the first type beside null that can be mapped: values of others are denied."""
+        others = [
+            each
+            for each in (alternatives if isinstance(alternatives, list) else [])
+            if not (isinstance(each, Mapping) and each.get("type") == "null")
+        ]
+        for each in others:
+            with suppress(Unmappable):
+                kind = self.map(each, place, seen, depth + 1)
+                if len(others) > 1:
+                    self.notes[place] = f"of several types, rules see {kind.schema()['type']!r} alone"
+                return kind
+        raise Unmappable("none of its types can be mapped")
 
     def _follow(self, reference: JsonValue, seen: frozenset[str]) -> tuple[str, JsonValue]:
         if not isinstance(reference, str) or not reference.startswith("#"):
@@ -285,15 +305,3 @@ def _texts_of(schema: JsonObject) -> frozenset[str] | None:
     if len(texts) != len([value for value in values if value is not None]):
         return None
     return frozenset(texts)
-
-
-def _only_other_than_null(choices: JsonValue) -> JsonValue:
-    """Return the one schema beside that of null: so is written what may be missing."""
-    others = [
-        each
-        for each in (choices if isinstance(choices, list) else [])
-        if not (isinstance(each, Mapping) and each.get("type") == "null")
-    ]
-    if len(others) != 1:
-        raise Unmappable("it uses anyOf of several types")
-    return others[0]

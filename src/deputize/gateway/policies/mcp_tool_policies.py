@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
-from pathlib import Path
 from typing import ClassVar, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -89,7 +88,7 @@ class McpToolPolicies:
     class Config(Settings):
         """At least one of `limits`, `budgets`, `cedar` and `decisionPoint`.
 
-        Files are taken from the instance folder, and read when the route is loaded.
+        Files are taken from the instance folder. When one changes, the route is loaded again.
         """
 
         server: str
@@ -268,7 +267,7 @@ def _read_tools(config: McpToolPolicies.Config, context: BuildContext) -> Mappin
         return {}
     fix = 'name the file of pins, or what tools/list answers: {"tools": [{"name": …, "inputSchema": …}]}'
     try:
-        tools = read_tools(strict_json.loads((context.instance.directory / config.tools).read_bytes()))
+        tools = read_tools(strict_json.loads(context.read_source(config.tools)))
     except (OSError, JsonError, PinError) as error:
         raise context.error("tools", f"{config.tools} cannot be read: {error}", fix) from error
     found: dict[str, JsonObject] = {}
@@ -295,16 +294,14 @@ def _read_cedar(
     files: list[PolicyFile] = []
     for at, name in enumerate(config.cedar):
         try:
-            files.append(PolicyFile(name, (context.instance.directory / Path(name)).read_text("utf-8")))
+            files.append(PolicyFile(name, context.read_source(name).decode()))
         except (OSError, UnicodeDecodeError) as error:
             fix = "name a text file below the instance folder"
             raise context.error(f"cedar/{at}", f"{name} cannot be read: {error}", fix) from error
     policies = CedarPolicies.load(files, config.server, tools, [each.name for each in budgets])
     for place, why in policies.unmapped.items():
-        reason = f"policies do not see {place}, and calls with it are denied: {why}"
-        context.warn(
-            "tools", reason, "give it one type that Cedar has, or leave it to servers without policies"
-        )
+        reason = f"rules do not see all of {place}, and what they do not see is denied: {why}"
+        context.warn("tools", reason, "give it one type that Cedar has, where that matters")
     return policies
 
 

@@ -190,9 +190,9 @@ def test_a_text_outside_the_enumeration_is_an_error(condition):
 
 
 def test_an_error_about_what_policies_do_not_see_says_why():
-    tools = {"transfer": {"type": "object", "properties": {"memo": {"oneOf": []}}}}
+    tools = {"transfer": {"type": "object", "properties": {"memo": {"allOf": []}}}}
     (found,) = faults("permit(principal, action, resource) when { context.arguments.memo == 1 };", tools)
-    assert "transfer/memo: it uses oneOf" in found
+    assert "transfer/memo: it uses allOf" in found
 
 
 def test_policies_are_split_at_their_semicolons():

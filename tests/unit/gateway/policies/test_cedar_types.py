@@ -78,8 +78,9 @@ def test_what_cedar_cannot_say_is_refused(schema, value):
         ({"type": ["string", "integer"]}, "no one type"),
         ({"type": "null"}, "no type"),
         ({"enum": [1, "a"]}, "no one type"),
-        ({"oneOf": [{"type": "string"}]}, "oneOf"),
-        ({"anyOf": [{"type": "string"}, {"type": "integer"}]}, "anyOf of several"),
+        ({"allOf": [{"type": "string"}]}, "allOf"),
+        ({"oneOf": [{"type": "null"}, {"type": "array"}]}, "none of its types"),
+        ({"anyOf": "x"}, "none of its types"),
         ({"type": "object"}, "not named"),
         ({"type": "array"}, "any value"),
         ({"type": "array", "items": {"type": "string"}, "prefixItems": []}, "prefixItems"),
@@ -109,12 +110,21 @@ def test_references_are_followed_within_the_schema():
 
 def test_a_member_that_may_be_missing_and_cannot_be_mapped_is_left_out_and_denies_when_it_comes():
     inner = {"type": "array", "items": {"type": "object", "properties": {"b": {}, "c": {"type": "string"}}}}
-    record = map_arguments({"type": "object", "properties": {"a": {"oneOf": []}, "i": inner}})
-    assert record.unmapped == {"/a": "it uses oneOf", "/i/*/b": "no one type is named"}
+    record = map_arguments({"type": "object", "properties": {"a": {"allOf": []}, "i": inner}})
+    assert record.unmapped == {"/a": "it uses allOf", "/i/*/b": "no one type is named"}
     assert record.convert({"i": [{"c": "x"}]}, "") == {"i": [{"c": "x"}]}
     for carried in ({"a": None}, {"i": [{"b": True}]}):
         with pytest.raises(Unmappable):
             record.convert(carried, "")
+
+
+def test_of_several_types_rules_see_the_first_that_can_be_mapped():
+    amount = {"anyOf": [{"type": "object"}, {"type": "number"}, {"type": "string", "pattern": "[0-9]+"}]}
+    record = mapped(amount)
+    assert record.convert({"x": Decimal(1)}, "") == {"x": decimal("1.0000")}
+    assert list(record.unmapped) == ["/x"]
+    with pytest.raises(Unmappable):
+        record.convert({"x": "1"}, "")
 
 
 def test_what_is_missing_has_the_servers_default():

@@ -245,7 +245,7 @@ async def test_what_policies_cannot_see_is_warned_about(tmp_path):
         route = Gateway(tmp_path, tools="tools.json", cedar="bank.cedar")
     finally:
         TOOLS["tools"].remove(odd)
-    (warning,) = [each for each in route.heap.deployment.warnings if "policies do not see" in str(each)]
+    (warning,) = [each for each in route.heap.deployment.warnings if "rules do not see" in str(each)]
     assert "odd/x" in str(warning)
     assert (await route.call({"x": 1}, tool="odd"))[0].status == 403
 
