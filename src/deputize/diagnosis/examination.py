@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from urllib.parse import urlsplit
 
 from deputize.diagnosis.browser import Browser
 from deputize.diagnosis.case import Case, Options
@@ -48,8 +49,11 @@ async def make(check: Check, case: Case, before: list[Finding]) -> Finding:
     except NotTried as lacking:
         return Finding(check.name, check.title, "not tried", str(lacking))
     except Found as found:
-        symptom = found.cause.tell(found.cause.symptom, found.values)
-        return Finding(check.name, check.title, "problem", symptom, found.evidence, found.cause, found.values)
+        # Commands take an environment's id for its name; the issuer of an authority of ours begins with it.
+        environment = urlsplit(case.options.issuer).path.strip("/").partition("/")[0]
+        values = {"environment": safe(environment), **found.values}
+        symptom = found.cause.tell(found.cause.symptom, values)
+        return Finding(check.name, check.title, "problem", symptom, found.evidence, found.cause, values)
     except NoAnswer as silent:
         return Finding(check.name, check.title, "problem", safe(str(silent)))
     return Finding(check.name, check.title, "ok", safe(fine.said), tuple(map(safe, fine.evidence)))

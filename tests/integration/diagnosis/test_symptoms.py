@@ -2,6 +2,7 @@
 
 import base64
 import datetime as dt
+import string
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -554,6 +555,11 @@ async def test_a_symptom_is_named_and_gone_when_what_is_said_was_done(troubled, 
     found = await pair.examine(tell=put_the_clock_forward, **trouble.told(pair))
     pair.clock.offset = 0.0
     assert set(problems(found)) == {trouble.cause.id, *(each.id for each in trouble.also)}
+    for each in found:
+        if each.cause:  # nothing is left for the reader to fill in
+            texts = (each.cause.symptom, each.cause.cause, each.cause.fix)
+            named = {name for text in texts for _, name, _, _ in string.Formatter().parse(text) if name}
+            assert named <= each.values.keys(), each.cause.id
 
     await trouble.mends(pair)
     healthy = await pair.examine()

@@ -8,6 +8,7 @@ import pytest
 
 from deputize.authority.why import WhyQuestion, explain_decision, question_of
 from deputize.diagnosis import causes
+from deputize.diagnosis.cause import PAGES
 from deputize.oauth.errors import OAuthError
 from deputize.oauth.records.directory import Scope
 from deputize.oauth.records.settings import AgreementSettings, ResourceSettings
@@ -197,6 +198,7 @@ async def test_a_refusal_is_explained(name):
     assert decision.claims == {}
     if refusal.setting:
         assert (failed.setting.kind, failed.setting.member) == refusal.setting
+    assert bool(failed.setting) == (failed.cause.setting.kind in PAGES or bool(refusal.setting))
     shown = [seen.source[part.start : part.end] for seen in failed.mappings for part in seen.false]
     assert refusal.false in shown or not refusal.false
     assert failed.because

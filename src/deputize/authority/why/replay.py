@@ -150,6 +150,7 @@ class _Replay:
     ) -> _Ended:
         """Note that a step failed, and return what to raise."""
         values = {"environment": self.environment.name, **values}
+        setting = setting or self.setting_of(cause, None, None, None)
         self.steps.append(WhyStep(name, "failed", cause.symptom, cause, values, setting, tuple(mappings)))
         return _Ended()
 
