@@ -4,6 +4,7 @@ from typing import Final, NamedTuple
 
 from deputize.authority.administration import ListQuery
 from deputize.authority.console.call import ConsoleCall
+from deputize.authority.directory.objects import DEFAULT_POLICY
 from deputize.oauth.records.directory import Agent, Environment, Resource
 
 _SAID_AFTER: Final = frozenset(
@@ -35,6 +36,15 @@ class ReadyPair(NamedTuple):
     agent: Agent
     resource: Resource
     """What the agent calls; its tokens say who acts."""
+
+
+class Begun(NamedTuple):
+    """What a step of the guide lacks, where somebody has begun with it."""
+
+    name: str
+    """Of the object."""
+    place: tuple[str, ...]
+    """The segments of the path where it goes on."""
 
 
 class NextStep(NamedTuple):
@@ -93,6 +103,39 @@ def list_steps(environment: Environment, *, has_users: bool) -> tuple[GuideStep,
         GuideStep("acting", "agents", find_ready(environment) is not None),
         GuideStep("acted_for", "users", has_users),
     )
+
+
+def find_begun(environment: Environment, step: GuideStep) -> Begun | None:
+    """Find the object with which the step was begun; by name, the first one."""
+    resources = sorted(environment.resources.values(), key=lambda each: each.name)
+    match step.name:
+        case "called" | "delegating":
+            claim = "act" if step.name == "called" else "may_act"
+            begun = [
+                Begun(each.name, ("resources", each.id, "scopes")) for each in resources if each.maps(claim)
+            ]
+            begun += [
+                Begun(each.name, ("resources", each.id, "attributes"))
+                for each in resources
+                if not each.attributes
+            ]
+        case "agreed":
+            begun = [Begun(each.name, ("agreements", each.id)) for each in environment.agreements.values()]
+        case "asked":
+            begun = [
+                Begun(each.name, ("policies", each.id))
+                for each in environment.policies.values()
+                if each.name != DEFAULT_POLICY
+            ]
+        case "acting":
+            begun = [
+                Begun(each.title, ("agents", each.id, "resources"))
+                for each in environment.agents.values()
+                if each.enabled
+            ]
+        case _:
+            begun = []
+    return next(iter(begun), None) if step.section == "resources" else min(begun, default=None)
 
 
 def find_ready(environment: Environment) -> ReadyPair | None:

@@ -246,3 +246,35 @@ async def test_each_page_leads_on_to_what_is_usually_next(console):
         leads_on("Connect gateway and agent, and try it", "")
         again = await browser.get(str(browser.response.url))
         assert "Next:" not in again.text
+
+
+async def test_a_step_that_was_begun_goes_on_where_it_was_left(console):
+    administration = console.authority.services.administration
+    made = await administration.environments.create(ROOT, {"environment": "Empty"})
+    path = f"/console/{made.view.id}"
+
+    async def change(kind, **entry):
+        return (await administration.change(ROOT, made.view.id, kind, entry)).view.id
+
+    async with console.signed_on("administrator", path) as browser:
+
+        async def goes_on(name, place):
+            page = (await browser.get(path)).text
+            assert f'<a class="button" href="{path}/{place}">Go on with {name}</a>' in page
+
+        assert "Go on with" not in browser.response.text
+        called = await change("resource", name="test")
+        await goes_on("test", f"resources/{called}/attributes")
+        await change("resource", name="test", attributes=STEPS[0][1]["attributes"])
+        await goes_on("test", f"resources/{called}/scopes")
+        for kind, entry in STEPS[:2]:
+            await change(kind, **entry)
+        assert "Go on with" not in (await browser.get(path)).text
+        agreement = await change("agreement", name="Terms", enabled=False)
+        await goes_on("Terms", f"agreements/{agreement}")
+        await change("agreement", **STEPS[2][1], enabled=True)
+        policy = await change("policy", name="Ask", steps=[{"login": {}}])
+        await goes_on("Ask", f"policies/{policy}")
+        await change("policy", **STEPS[3][1])
+        agent = await change("agent", name="Agent", redirect_uris=["https://a.example.com/"])
+        await goes_on("Agent", f"agents/{agent}/resources")

@@ -11,7 +11,7 @@ from deputize.authority.administration.administrators import ROLES
 from deputize.authority.console.addresses import list_addresses, list_gateway_settings
 from deputize.authority.console.attention import list_concerns
 from deputize.authority.console.call import ConsoleCall
-from deputize.authority.console.guide import find_ready, list_guide
+from deputize.authority.console.guide import find_begun, find_ready, list_guide
 from deputize.authority.console.section import ConsolePage, ConsoleSection
 from deputize.authority.console.session import administrators
 
@@ -41,6 +41,7 @@ async def show_overview(call: ConsoleCall) -> Response:
         counts=counts,
         guide=guide,
         following=following,
+        begun=find_begun(environment, following) if following else None,
         beside=BESIDE,
         ready=ready,
         lines=list_gateway_settings(call, ready.resource, call.t("overview.ready_secret")) if ready else (),
