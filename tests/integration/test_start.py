@@ -69,6 +69,7 @@ def test_a_gateway_with_the_use_cases_route_loads_nothing_of_the_authoritys(stag
     loaded = modules_of(["gateway", "serve", "--instance", str(stage.instance)], "the gateway is ready")
     assert {"deputize.gateway.filters.mcp_protection", "deputize.expressions.compiler"} <= loaded
     assert "deputize.expressions.mapping" not in loaded, "each program speaks one of the two languages"
+    assert loaded & {"cedarpy", "sqlite3"} == set(), "policies and budgets are for who has them"
     assert loaded & (OF_THE_AUTHORITY | FOR_TESTS) == set()
 
 

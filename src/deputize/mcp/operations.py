@@ -270,6 +270,11 @@ def _first(patterns: Sequence[tuple[int, Pattern]], name: str, exact: int | None
     return exact
 
 
+def fold_name(name: str) -> str:
+    """Return the name of a tool, or of an argument, as a lax server may read it."""
+    return _fold("tools", name.strip()) or name
+
+
 def _fold(kind: OperationKind, name: str) -> str | None:
     """Return `name` as a lax server may read it.
 

@@ -6,7 +6,6 @@ Unicode form only.
 """
 
 import json
-import unicodedata
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from math import isinf
@@ -15,6 +14,7 @@ from typing import Final, TypeAlias, Union, cast
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.pointers import join
 from deputize.kernel.values import JsonValue
+from deputize.mcp.operations import fold_name
 
 ExactValue: TypeAlias = Union[bool, Decimal, str, "Sequence[ExactValue]", "Mapping[str, ExactValue]", None]
 """A JSON value whose numbers are decimals."""
@@ -60,7 +60,7 @@ def _refuse_ambiguous(value: object, pointer: str) -> None:
         raise AmbiguousArguments(f"programs read the number at {pointer} differently")
     if isinstance(value, dict):
         members = cast("dict[str, object]", value)
-        if len({_fold(name) for name in members}) != len(members):
+        if len({fold_name(name) for name in members}) != len(members):
             place = pointer or "the top"
             raise AmbiguousArguments(f"two members at {place} differ in case or Unicode form only")
         for name, member in members.items():
@@ -69,12 +69,6 @@ def _refuse_ambiguous(value: object, pointer: str) -> None:
     elif isinstance(value, list):
         for at, item in enumerate(cast("list[object]", value)):
             _refuse_ambiguous(item, join(pointer, at))
-
-
-def _fold(name: str) -> str:
-    if name.isascii():
-        return name.lower()
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
 def _read_number(text: str) -> Decimal | _Unclear:

@@ -16,6 +16,7 @@ from deputize.kernel import strict_json
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.strict_json import JsonError
 from deputize.kernel.values import JsonValue
+from deputize.mcp.operations import fold_name
 
 _PLACE: Final = r'(?P<tool>"[^"]+"|[^."\s]+)'
 _LIMIT: Final = re.compile(
@@ -103,14 +104,26 @@ class LimitPolicies:
 
     reads_spending: bool = False
 
-    def __init__(self, limits: Sequence[Limit]) -> None:
-        self._limits: dict[str, list[Limit]] = {}
+    def __init__(self, limits: Sequence[Limit], budgets: Sequence[Budget] = ()) -> None:
+        """`budgets` are counted elsewhere: here their tools are told from others."""
+        self._limits: dict[str, list[Limit]] = {each.tool: [] for each in (*limits, *budgets)}
         for each in limits:
-            self._limits.setdefault(each.tool, []).append(each)
+            self._limits[each.tool].append(each)
+        self._folded = {fold_name(tool) for tool in self._limits}
 
     async def decide(self, request: PolicyRequest) -> Decision:
-        """Deny by every limit of the tool that the arguments do not keep."""
-        limits = self._limits.get(request.tool, ()) if request.method == TOOL_CALL else ()
+        """Deny by every limit of the tool that the arguments do not keep.
+
+        So is a tool that a lax server could take for one that limits or budgets are about.
+        """
+        if request.method != TOOL_CALL:
+            return permit()
+        limits = self._limits.get(request.tool)
+        if limits is None:
+            is_twin = fold_name(request.tool) in self._folded
+            return (
+                deny(reason="a server may take its name for that of a limited tool") if is_twin else permit()
+            )
         broken = [each.name for each in limits if not each.allows(request.arguments)]
         return deny(*broken) if broken else permit(*(each.name for each in limits))
 

@@ -124,7 +124,7 @@ class McpToolPolicies:
             for at, settings in enumerate(config.budgets)
             if (each := faults.attempt(_read_budget, settings, at, context)) is not None
         ]
-        engines: list[PolicyEngine | None] = [faults.attempt(_read_limits, config, context)]
+        engines: list[PolicyEngine | None] = [faults.attempt(_read_limits, config, budgets, context)]
         tools = faults.attempt(_read_tools, config, context)
         if config.cedar:
             engines.append(faults.attempt(_read_cedar, config, tools, budgets, context))
@@ -197,7 +197,7 @@ class McpToolPolicies:
                 auth_time=auth_time
                 if isinstance(auth_time, int | float) and not isinstance(auth_time, bool)
                 else None,
-                agent=subject.client_id or "",
+                agent=subject.client_id or (subject.act[0] if subject.act else ""),
                 actors=subject.act,
                 scopes=token.scopes,
                 method=mcp.key.method,
@@ -248,7 +248,9 @@ def _read_budget(settings: BudgetSettings, at: int, context: BuildContext) -> Bu
     return Budget(settings.name, tool, path, limit, "user" in settings.per, "agent" in settings.per, zone)
 
 
-def _read_limits(config: McpToolPolicies.Config, context: BuildContext) -> PolicyEngine:
+def _read_limits(
+    config: McpToolPolicies.Config, budgets: Sequence[Budget], context: BuildContext
+) -> PolicyEngine:
     faults = Faults()
     limits: list[Limit] = []
     for at, text in enumerate(config.limits):
@@ -258,7 +260,7 @@ def _read_limits(config: McpToolPolicies.Config, context: BuildContext) -> Polic
             fix = "write <tool>.<argument>, one of <= < >= > == in, and a JSON value or the name of a list"
             faults.found.append(context.error(f"limits/{at}", str(error), fix))
     faults.raise_any()
-    return LimitPolicies(limits)
+    return LimitPolicies(limits, budgets)
 
 
 def _read_tools(config: McpToolPolicies.Config, context: BuildContext) -> Mapping[str, JsonObject]:

@@ -56,6 +56,7 @@ def test_arguments_that_are_no_object_are_refused():
         '{"caf\u00e9": 1, "cafe\u0301": 2}',  # composed and decomposed
         '{"stra\u00dfe": 1, "strasse": 2}',
         '{"\ufb01le": 1, "file": 2}',  # a ligature
+        '{"to\u200b": 1, "to": 2}',  # an invisible character
     ],
 )
 def test_members_that_differ_in_case_or_unicode_form_are_refused(arguments):

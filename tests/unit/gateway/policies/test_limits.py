@@ -110,6 +110,17 @@ def test_all_broken_limits_are_named_and_other_tools_are_not_concerned():
         assert decided(policies, request(**other)).rules == ()
 
 
+@pytest.mark.parametrize("twin", ["Transfer", "TRANSFER", "trans\u200bfer", "\uff54ransfer", " transfer"])
+def test_a_tool_that_a_lax_server_takes_for_a_limited_one_is_denied(twin):
+    limits = LimitPolicies([parse_limit("transfer.amount <= 100", LISTS)])
+    budgets = LimitPolicies([], [budget()])
+    for policies in (limits, budgets):
+        decision = decided(policies, request(tool=twin))
+        assert (decision.effect, decision.rules) == (Effect.DENY, ())
+        assert decided(policies, request(tool="transfer2")).is_permitted
+        assert decided(policies, request()).is_permitted
+
+
 @pytest.mark.parametrize(
     ("text", "tool", "path"),
     [
