@@ -23,8 +23,8 @@ class Alarms:
 
     __slots__ = ("_due", "_resolution")
 
-    def __init__(self, resolution: float = 1 / 32) -> None:
-        """Wake at most `resolution` seconds late: a short time, or many questions would be put at once."""
+    def __init__(self, resolution: float = 0.25) -> None:
+        """Streams that are due within the same `resolution` seconds are woken in the next such time."""
         self._resolution = resolution
         self._due: dict[int, set[WatchedStream]] = {}
 
@@ -40,8 +40,14 @@ class Alarms:
 
     def _ring(self, number: int) -> None:
         due = self._due.pop(number)
-        while due:
+        self._wake(due, self._resolution / (len(due) or 1))
+
+    def _wake(self, due: "set[WatchedStream]", pause: float) -> None:
+        """Wake one after the other: if all put their questions at once, each would open a connection."""
+        if due:
             due.pop().wake()
+        if due:
+            asyncio.get_running_loop().call_later(pause, self._wake, due, pause)
 
 
 class WatchedStream(AsyncIterator[bytes]):

@@ -124,8 +124,16 @@ async def test_streams_share_a_timer_and_one_that_ends_is_not_woken(lifetime, mo
     ((when, ring, given),) = timers
     assert loop.time() + 29 < when < loop.time() + 1030
     exchanges[0].endings[0](exchanges[0], Ending(None, 0, complete=False, finished=0.0))
+    pauses = []
+    monkeypatch.setattr(loop, "call_later", lambda pause, wake, *given: pauses.append((pause, wake, given)))
     ring(*given)
-    await asyncio.sleep(0)
+    for number in range(19):  # one after the other
+        await asyncio.sleep(0)
+        assert asked.count == number + 1
+        if pauses:
+            pause, wake, given = pauses.pop()
+            assert pause == 1000 / 19
+            wake(*given)
     assert asked.count == 19
     for each in waiting:
         each.cancel()
