@@ -5,16 +5,15 @@ that fits decides, and what none fits is denied (decision 0031).
 """
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, TypeAlias, get_args
-from urllib.parse import unquote
 
 from deputize.expressions.patterns import Pattern, compile_linear
 from deputize.kernel.bounded_memory import BoundedMemory
 from deputize.kernel.values import JsonObject
 from deputize.mcp.frames import PolicyKey
+from deputize.mcp.spellings import fold_name, fold_uri
 
 MAX_ENTRY: Final = 256
 """Characters of a name or pattern in a rule."""
@@ -29,13 +28,10 @@ _LONGEST_REMEMBERED: Final = 512
 _MOST_PERMITTED: Final = 256
 _LONGEST_PERMITTED: Final = 128
 """There may be many sets of scopes, and each remembers keys of its own, which clients choose."""
-_DECODINGS: Final = 4
 _COMPLETION: Final = "completion/complete"
 """The one method whose key does not tell what its names are."""
 _WILDCARD: Final = re.compile(r"\*|\{([^{}]*)\}")
 _VARIABLE: Final = re.compile(r"[A-Za-z0-9_.%]+")
-_SLASHES: Final = re.compile(r"/+")
-_LEADS_UP: Final = re.compile(r"(?:^|/)\.{1,2}(?:[/?#;]|$)")
 
 
 OperationKind: TypeAlias = Literal["tools", "prompts", "resources", "methods"]
@@ -108,7 +104,7 @@ class _Fitting:
     """The entries of all rules for one kind of operation, to find the first rule that fits a name."""
 
     def __init__(self, kind: OperationKind, rules: Sequence[OperationRule]) -> None:
-        """Compile the entries as they are, and once more as `_fold` reads them."""
+        """Compile the entries as they are, and once more as lax servers may read them."""
         self._kind: OperationKind = kind
         self._exact: dict[str, int] = {}
         self._patterns: list[tuple[int, Pattern]] = []
@@ -128,7 +124,7 @@ class _Fitting:
         """Return the place of the first rule that fits; `None` where none does, or another reading differs.
 
         What a pattern lets through must not be read by the server as what another rule is about: by one that
-        ignores case, composes Unicode, decodes percent signs twice or resolves `..`. A name that is listed
+        ignores case, composes Unicode, decodes twice or normalises URIs. A name that is listed
         exactly is beyond doubt.
         """
         exact = self._exact.get(name)
@@ -137,7 +133,7 @@ class _Fitting:
         found = _first(self._patterns, name, exact)
         if found is None or found == exact:
             return found
-        folded = _fold(self._kind, name.strip())
+        folded = _fold(self._kind, name)
         if folded is None:
             return None
         return found if _first(self._folded_patterns, folded, self._folded.get(folded)) == found else None
@@ -257,7 +253,12 @@ def _compile(kind: OperationKind, entry: str, *, folded: bool) -> Pattern:
 
 
 def _literal(kind: OperationKind, text: str, *, folded: bool) -> str:
-    return re.escape((_fold(kind, text) or text) if folded else text)
+    """Return what matches the text between two wildcards."""
+    if folded:
+        text = (
+            (fold_uri(text, is_whole=False) or text) if kind == "resources" else fold_name(f"|{text}|")[1:-1]
+        )
+    return re.escape(text)
 
 
 def _first(patterns: Sequence[tuple[int, Pattern]], name: str, exact: int | None) -> int | None:
@@ -276,21 +277,4 @@ def fold_name(name: str) -> str:
 
 
 def _fold(kind: OperationKind, name: str) -> str | None:
-    """Return `name` as a lax server may read it.
-
-    `None` for a URI that leads up or whose percent signs have no end: it fits by its exact spelling only.
-    """
-    if kind == "resources":
-        for _ in range(_DECODINGS):
-            decoded = unquote(name)
-            if decoded == name:
-                break
-            name = decoded
-        else:
-            return None
-        name = _SLASHES.sub("/", name.replace("\\", "/"))
-    if not name.isascii():
-        visible = "".join(each for each in name if unicodedata.category(each) != "Cf")
-        name = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", visible).casefold())
-    name = name.casefold()
-    return None if kind == "resources" and _LEADS_UP.search(name) else name
+    return fold_uri(name) if kind == "resources" else fold_name(name)

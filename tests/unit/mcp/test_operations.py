@@ -67,6 +67,56 @@ def test_a_uri_that_leads_elsewhere_is_not_let_through_by_a_wider_pattern(twin):
 
 
 @pytest.mark.parametrize(
+    ("secret", "twin"),
+    [
+        ("http://secret/", "http://secret"),
+        ("http://secret/?a", "http://secret?a"),
+        ("http://secret/a", "http://secret:80/a"),
+        ("http://secret/a", "http://secret:/a"),
+        ("https://secret/a", "https://secret:0443/a"),
+        ("http://secret/a", "http:secret/a"),
+        ("http://secret/a", "http:\\\\secret\\a"),
+        ("http://127.0.0.1/a", "http://2130706433/a"),
+        ("http://127.0.0.1/a", "http://0x7f.1/a"),
+        ("http://127.0.0.1/a", "http://127.1/a"),
+        ("http://127.0.0.1/a", "http://127.0.0.1./a"),
+        ("http://[::1]/a", "http://[0:0::1]/a"),
+        ("http://secret/a", "http://se\tcret/a"),
+        ("http://secret/a", "ht\ntp://secret/a"),
+        ("http://secret/a", " http://secret/a"),
+        ("http://secret/a", "http://secret/\uff0e\uff0e/a"),
+        ("http://secret/a", "http://secret\uff0fa"),
+        ("http://secret/a", "http://\uff0573ecret/a"),
+        ("file:///secret", "file://localhost/secret"),
+    ],
+)
+def test_what_parsers_of_uris_make_of_one_is_no_way_around_a_rule(secret, twin):
+    rules = rules_of(("admin", {"resources": (secret,)}), ("read", {"resources": ("*",)}))
+    assert (decides(rules, "resources", secret), decides(rules, "resources", twin)) == (0, None)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "uri"),
+    [
+        ("http://localhost:3000/*", "http://localhost:3000/a?b=c#d"),
+        ("http://host:80/*", "http://host:80/a"),
+        ("http://127.0.0.1/*", "http://127.0.0.1/a"),
+        ("http://[::1]:8000/*", "http://[::1]:8000/"),
+        ("file:///my docs/*", "file:///my docs/a%20b"),
+        ("file:///my%20docs/*", "file:///my%20docs/a"),
+        ("memo://Notes/{id}", "memo://Notes/Über uns"),
+        ("urn:isbn:*", "urn:isbn:978"),
+        ("http://host*", "http://hostess"),
+        ("https://*.example.com/", "https://a.example.com/"),
+        ("git://repo/{path}/x", "git://repo/a.b.c/x"),
+        ("a://b/ *", "a://b/ c"),
+    ],
+)
+def test_ordinary_uris_fit_ordinary_patterns(pattern, uri):
+    assert decides(rules_of(("read", {"resources": (pattern,)})), "resources", uri) == 0
+
+
+@pytest.mark.parametrize(
     "uri", ["file:///public/../secret", "file:///public/%2e%2e/secret", "file:///secret"]
 )
 def test_a_pattern_holds_what_is_below_it_only(uri):
