@@ -271,10 +271,5 @@ def _first(patterns: Sequence[tuple[int, Pattern]], name: str, exact: int | None
     return exact
 
 
-def fold_name(name: str) -> str:
-    """Return the name of a tool, or of an argument, as a lax server may read it."""
-    return _fold("tools", name.strip()) or name
-
-
 def _fold(kind: OperationKind, name: str) -> str | None:
     return fold_uri(name) if kind == "resources" else fold_name(name)

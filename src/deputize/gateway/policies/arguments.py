@@ -14,7 +14,7 @@ from typing import Final, TypeAlias, Union, cast
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.pointers import join
 from deputize.kernel.values import JsonValue
-from deputize.mcp.operations import fold_name
+from deputize.mcp.spellings import fold_name
 
 ExactValue: TypeAlias = Union[bool, Decimal, str, "Sequence[ExactValue]", "Mapping[str, ExactValue]", None]
 """A JSON value whose numbers are decimals."""

@@ -16,7 +16,7 @@ from deputize.kernel import strict_json
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.strict_json import JsonError
 from deputize.kernel.values import JsonValue
-from deputize.mcp.operations import fold_name
+from deputize.mcp.spellings import fold_name
 
 _PLACE: Final = r'(?P<tool>"[^"]+"|[^."\s]+)'
 _LIMIT: Final = re.compile(
