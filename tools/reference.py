@@ -47,6 +47,7 @@ from deputize.gateway.tls import TLS_OBJECTS
 from deputize.kernel import durations
 from deputize.oauth.grants import GRANTS
 from deputize.oauth.records.settings import IdentityAssertion, TrustedIssuer, TrustedUsers, Workload
+from tools.gateway_schema import schemas as gateway_schemas
 from tools.management_api import management_api_page, openapi_text
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
@@ -164,6 +165,7 @@ def _pages() -> dict[str, str]:
         "commands.md": _commands(),
         "management-api.md": f"# The management API\n\n{NOTE}\n{management_api_page()}",
         "openapi.json": openapi_text(),
+        **dict(gateway_schemas()),
         CAUSES_PAGE: _with_causes((FOLDER / CAUSES_PAGE).read_text("utf-8")),
     }
 

@@ -136,7 +136,7 @@ def drop_disabled(value: JsonValue) -> JsonValue:
 
 def is_disabled(name: str) -> bool:
     """Whether a member of that name counts as not there."""
-    return name == "comment" or (name.startswith("_") and name != "_id")
+    return name in {"comment", "$schema"} or (name.startswith("_") and name != "_id")
 
 
 def line_and_column(text: str, at: int) -> tuple[int, int]:
