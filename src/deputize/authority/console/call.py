@@ -91,6 +91,11 @@ class ConsoleCall:
         except UriError as error:
             raise NoSuchObject(str(error)) from error
 
+    @property
+    def seen(self) -> str:
+        """The etag of what the form that was sent was made for; empty where it does not say."""
+        return next(iter(self.typed.get("etag", ())), "")
+
     def query(self, name: str) -> str:
         """Return a parameter of the address; empty without one."""
         return self.request.query_params.get(name, "")
@@ -123,7 +128,8 @@ class ConsoleCall:
     async def find(self, kind: SettableKind, object_id: str | None = None) -> ObjectView:
         """Find an object, the one whose id is in the path unless another is named. Raises `NoSuchObject`.
 
-        Of the kind `environment` it is the one that the page is about.
+        Of the kind `environment` it is the one that the page is about. Forms of the page are good for what it
+        is about as it is found here.
         """
         if kind == "environment":
             wanted = self.environment.id
@@ -133,6 +139,9 @@ class ConsoleCall:
             found = await self.administration.find(self.operator, self.environment.id, kind, wanted)
         if found is None:
             raise NoSuchObject(f"there is no {kind} {wanted!r}")
+        about = self.request.path_params.get("id")
+        if about == wanted if about else kind == "environment":
+            self.frame["seen"] = found.etag
         return found
 
     async def change(
@@ -159,15 +168,14 @@ class ConsoleCall:
         kind: SettableKind,
         form: EntryForm,
         object_id: str | None = None,
-        *,
-        expected: str | None = None,
         **more: JsonValue,
     ) -> "Saved | FilledForm":
         """Change the object as the form says, or create one; the form with what is wrong where that fails.
 
-        `expected` is the etag of what the form was filled from; `more` are members of the entry that the form
-        does not have.
+        That is also where the object is another by now than the form was filled from. `more` are members of
+        the entry that the form does not have.
         """
+        expected = self.seen if object_id is not None else None
         entry, unreadable = form.read(self.typed, self.moments)
         if unreadable:
             return form.refill(self.typed).with_problems(
@@ -185,6 +193,7 @@ class ConsoleCall:
             return form.refill(self.typed).with_problems({"": self.t("console.changed_meanwhile")})
         if changed.view is None:
             raise NoSuchObject(f"the {kind} was removed meanwhile")
+        self.frame["seen"] = changed.view.etag
         return Saved(changed.view, changed)
 
     def show(self, template: str, status: int = 200, /, **values: object) -> Response:

@@ -77,7 +77,8 @@ class ItemList:
         self, call: ConsoleCall, view: ObjectView, items: Sequence[JsonValue], *, dry_run: bool = False
     ) -> Changed:
         members = {self.member: list(items)}
-        return await call.change(self.kind, members, object_id=view.id, expected=view.etag, dry_run=dry_run)
+        expected = view.etag if dry_run else call.seen
+        return await call.change(self.kind, members, object_id=view.id, expected=expected, dry_run=dry_run)
 
     def _place(self, view: ObjectView, key: str) -> int:
         for place, item in enumerate(self.items(view)):

@@ -11,7 +11,7 @@ from deputize.authority.console.requests import MAX_FIELDS
 from deputize.authority.console.session import cookie_name
 from deputize.authority.console.texts import LOCALES, read_texts
 from deputize.authority.storage import Put
-from support.authority import PASSWORD, Browser
+from support.authority import PASSWORD, Browser, PageForm
 from support.console import ROLES
 
 ROOT = Operator("command", "0", "root", frozenset({"administrator"}))
@@ -303,3 +303,42 @@ async def test_the_last_administrator_is_not_removed_and_what_would_end_is_count
         me = await find_user(console, "administrator")
         refused = await browser.get(f"{users}/{me.id}/remove")
         assert (refused.status_code, "nobody would be left who administers" in refused.text) == (409, True)
+
+
+async def test_no_form_undoes_what_somebody_else_did_since_its_page_was_opened(console):
+    """Else an administrator who saves a page of an hour ago lets in whom another one has locked out."""
+    administration, told = console.authority.services.administration, {"description": "Somebody else's word"}
+    mine, text = {}, {"description": "Mine"}
+    for kind, name, page, typed, meanwhile in (
+        ("user", "demouser", "users/{}", mine, {"enabled": False}),
+        ("user", "auditor", "administrators/{}", mine, {"roles": []}),
+        ("agent", "MCP Tutorial", "agents/{}/configuration", text, told),
+        ("agent", "MCP Tutorial", "agents/{}/resources", mine, {"scopes": {"agent": ["agent"]}}),
+        ("agent", "MCP Tutorial", "agents/{}/policies", mine, {"owner": "somebody"}),
+        ("resource", "test", "resources/{}", text, told),
+        ("resource", "test", "resources/{}/scopes/test", text, {"audience": "https://other.example.com/"}),
+        ("agreement", "Agent Consent", "agreements/{}", text, told),
+    ):
+        where = console.home if name == "auditor" else console.environment
+        found = await administration.find_named(ROOT, where, kind, name)
+        async with console.signed_on() as browser:
+            await browser.get(f"{console.path}/{page.format(found.id)}")
+            changed = await administration.change(ROOT, where, kind, meanwhile, object_id=found.id)
+            assert changed.differences, page
+            shown = await browser.submit(**typed)
+            assert "changed this meanwhile" in shown.text or "was changed meanwhile" in shown.text, page
+            assert await administration.find(ROOT, where, kind, found.id) == changed.view, page
+            await browser.submit(**typed)  # having seen that
+            assert "changed this meanwhile" not in browser.response.text, page
+
+
+async def test_a_form_that_does_not_say_what_it_was_made_for_changes_nothing(console):
+    user = await find_user(console, "demouser", console.environment)
+    async with console.signed_on() as browser:
+        page = await browser.get(f"{console.path}/users/{user.id}")
+        form = {name: value for name, value in PageForm(page.text).fields.items() if name != "etag"}
+        refused = await browser.client.post(
+            f"{console.path}/users/{user.id}", data={**form, "email": "a@b.c"}
+        )
+        assert refused.status_code == 422
+    assert await find_user(console, "demouser", console.environment) == user

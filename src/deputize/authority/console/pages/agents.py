@@ -6,7 +6,7 @@ from typing import Final, get_args
 
 from starlette.responses import Response
 
-from deputize.authority.administration import NoSuchObject, ObjectView
+from deputize.authority.administration import EtagMismatch, NoSuchObject, ObjectView
 from deputize.authority.administration.views import MAX_LIMIT
 from deputize.authority.console.addresses import list_addresses
 from deputize.authority.console.agent_facts import AgentFacts, collect, count_own_tokens
@@ -350,12 +350,15 @@ async def _save(call: ConsoleCall, agent: ObjectView, members: JsonObject, tab: 
     """Change members of the agent that a tab is about; where that fails the tab says why."""
     try:
         await call.administration.change(
-            call.operator, call.environment.id, "agent", members, object_id=agent.id
+            call.operator, call.environment.id, "agent", members, object_id=agent.id, expected=call.seen
         )
     except EnvironmentFileInvalid as error:
-        show = show_grants if tab == "resources" else show_policy_list
-        return show(call, agent, list(problems_of(error).values()))
-    return await call.leave("agents", agent.id, tab, flash="agents.saved", name=agent.name)
+        told = [*problems_of(error).values()]
+    except EtagMismatch:
+        told = [call.t("console.changed_meanwhile")]
+    else:
+        return await call.leave("agents", agent.id, tab, flash="agents.saved", name=agent.name)
+    return (show_grants if tab == "resources" else show_policy_list)(call, agent, told)
 
 
 def _policies_of(agent: ObjectView) -> list[str]:

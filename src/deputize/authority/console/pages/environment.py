@@ -130,8 +130,7 @@ async def save_group(call: ConsoleCall, tab: str) -> Response:
     form = GROUPS[tab]
     if "preview" in call.typed:
         return await preview(call, view, form)
-    etag = next(iter(call.typed.get("etag", ())), "")
-    saved = await call.save("environment", form, view.id, expected=etag)
+    saved = await call.save("environment", form, view.id)
     if isinstance(saved, FilledForm):
         return show_settings(call, view, tab, saved)
     if saved.changed.warnings:
@@ -211,15 +210,13 @@ async def confirm_removal(call: ConsoleCall) -> Response:
         view,
         cancel=call.path("environment"),
         consequences=[*consequences, call.t("environment.ends_issuer", issuer=view.facts["issuer"])],
-        fields={"etag": view.etag},
         name=view.name,
     )
 
 
 async def remove_environment(call: ConsoleCall) -> Response:
     """Remove the environment, and go to the list of those that are left."""
-    etag = next(iter(call.typed.get("etag", ())), "")
-    await call.administration.environments.remove(call.operator, call.environment.id, expected=etag)
+    await call.administration.environments.remove(call.operator, call.environment.id, expected=call.seen)
     home = administrators(call.services)
     if home is None:
         raise NoSuchObject("there is no environment of administrators")

@@ -173,7 +173,6 @@ async def confirm_step_removal(call: ConsoleCall) -> Response:
         policy,
         cancel=call.path("policies", policy.id),
         consequences=[line.meaning, *changed.warnings],
-        fields={"etag": policy.etag},
         step=line.title,
         name=policy.name,
     )
@@ -189,7 +188,7 @@ async def remove_step(call: ConsoleCall) -> Response:
 
 def require_seen(call: ConsoleCall, policy: ObjectView) -> None:
     """Raise `EtagMismatch` where the form was made for other steps: places would mean others by now."""
-    if call.typed.get("etag") != [policy.etag]:
+    if call.seen != policy.etag:
         raise EtagMismatch(policy.etag)
 
 

@@ -204,12 +204,11 @@ async def show_settings(call: ConsoleCall) -> Response:
 async def save_settings(call: ConsoleCall) -> Response:
     """Change who may introduce themselves; where agents end by that, only after it was said which."""
     view = await call.find("environment")
-    etag = next(iter(call.typed.get("etag", ())), "")
     entry, unreadable = SETTINGS.read(call.typed, call.moments)
     gone = () if unreadable else await find_ending(call, entry)
     if gone and call.typed.get("sure") != [digest_of(gone)]:
         return show_settings_form(call, view, SETTINGS.refill(call.typed), gone=gone)
-    saved = await call.save("environment", SETTINGS, view.id, expected=etag)
+    saved = await call.save("environment", SETTINGS, view.id)
     if isinstance(saved, FilledForm):
         return show_settings_form(call, view, saved)
     if saved.changed.warnings:
@@ -229,14 +228,12 @@ async def confirm_closing(call: ConsoleCall) -> Response:
         view,
         cancel=call.path("registration"),
         consequences=consequences,
-        fields={"etag": view.etag},
     )
 
 
 async def close(call: ConsoleCall) -> Response:
     """Let nobody introduce themselves any more: those who did end."""
-    etag = next(iter(call.typed.get("etag", ())), "")
-    await call.change("environment", {"registration": None}, expected=etag)
+    await call.change("environment", {"registration": None}, expected=call.seen)
     return await call.leave("registration", flash="registration.closed")
 
 
