@@ -327,6 +327,14 @@ CALL_REFUSED: Final = Cause(
     "compare what the reason names with the filters of the route",
     Setting("gateway", "config/routes/*.json"),
 )
+POLICY_DENIED: Final = Cause(
+    "policy_denied",
+    "a policy does not allow the call",
+    "{reason}",
+    "compare the call with the rule that the reason names: a limit, a budget of the day, or a Cedar rule of "
+    "the route's McpToolPolicies",
+    Setting("gateway", "config/routes/*.json"),
+)
 LOGOUT_NOTICE_FAILED: Final = Cause(
     "logout_notice_failed",
     "the agent was not told that a session ended",
@@ -350,6 +358,8 @@ REFUSED: Final = Cause(
 )
 
 BY_WORDS: Final[tuple[tuple[str, Cause], ...]] = (
+    ("policy_denied: ", POLICY_DENIED),
+    ("approval_required: ", POLICY_DENIED),
     ("the password is wrong", PASSWORD_WRONG),
     ("the name is unknown", USERNAME_UNKNOWN),
     ("too many failures", TOO_MANY_FAILURES),
