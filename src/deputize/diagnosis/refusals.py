@@ -358,8 +358,8 @@ REFUSED: Final = Cause(
 )
 
 BY_WORDS: Final[tuple[tuple[str, Cause], ...]] = (
-    ("policy_denied: ", POLICY_DENIED),
-    ("approval_required: ", POLICY_DENIED),
+    ("policy_denied", POLICY_DENIED),
+    ("approval_needed", POLICY_DENIED),
     ("the password is wrong", PASSWORD_WRONG),
     ("the name is unknown", USERNAME_UNKNOWN),
     ("too many failures", TOO_MANY_FAILURES),

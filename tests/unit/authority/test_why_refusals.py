@@ -174,7 +174,7 @@ def test_a_cause_has_its_words(cause):
         ("invalid_grant", "there is no such code", refusals.CODE_REFUSED),
         ("access_denied", "the step agreement_prompt was declined", refusals.DECLINED),
         ("", "policy_denied: daily: the budget of the day is used up", refusals.POLICY_DENIED),
-        ("", "approval_required: far: Send it abroad?", refusals.POLICY_DENIED),
+        ("", "approval_needed: far: Send it abroad?", refusals.POLICY_DENIED),
         ("something_new", "of nobody's making", refusals.REFUSED),
     ],
 )

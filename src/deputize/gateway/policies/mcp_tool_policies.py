@@ -164,7 +164,7 @@ class McpToolPolicies:
         if decision.is_permitted:
             return calls
         is_question = decision.effect is Effect.ASK
-        error = "approval_required" if is_question else "policy_denied"
+        error = "approval_needed" if is_question else "policy_denied"
         names = ", ".join(decision.rules)
         reason = ": ".join(filter(None, (names, decision.question if is_question else decision.reason)))
         tell = log.warning if self._is_dry_run else log.info

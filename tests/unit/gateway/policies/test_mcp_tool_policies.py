@@ -148,7 +148,7 @@ async def test_cedar_decides_and_a_question_is_a_refusal_until_it_can_be_asked(g
     assert await route.transfers(20, 21) == [200, 403]
     response, exchange = await route.call({"amount": 1, "to": "alice", "currency": "USD"})
     assert response.status == 403
-    assert exchange.find(RefusalContext) == RefusalContext("approval_required", "far: Send it abroad?")
+    assert exchange.find(RefusalContext) == RefusalContext("approval_needed", "far: Send it abroad?")
     assert await route.transfers(10, 1) == [200, 403]
 
 
