@@ -1,10 +1,13 @@
 """Takes one request through the routes without sending it, and tells what each object did with it."""
 
+import shutil
 import time
 from collections.abc import AsyncGenerator, Awaitable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import ClassVar, Final, Self
 
 from deputize.audit.publisher import AuditPublisher
@@ -17,6 +20,7 @@ from deputize.gateway.handlers.reverse_proxy import ReverseProxyHandler
 from deputize.gateway.handlers.router import Router
 from deputize.gateway.loading.context import BuildContext, HeapType
 from deputize.gateway.loading.instance import LoadedInstance, load
+from deputize.gateway.policies.mcp_tool_policies import McpToolPolicies
 from deputize.http.exchange import Exchange, Head, Peer
 from deputize.http.messages import Body, Headers, Request, Response
 from deputize.http.plans import Filter, Handler, Plan, Prepare, as_filter, as_handler, ask
@@ -184,11 +188,6 @@ class UnsentProxy:
         return Plan.answering(head, lambda _: Response(200))
 
 
-def _unsent_client(trace: Trace) -> type["UnsentClient"]:
-    """Return the type whose handlers know which request is not to be sent."""
-    return type("TracedClient", (UnsentClient,), {"trace": trace})
-
-
 class UnsentClient:
     """A `ClientHandler` that sends what the gateway itself asks, such as about tokens, and nothing else."""
 
@@ -215,6 +214,23 @@ class UnsentClient:
         return Plan.answering(head, answer)
 
 
+class UncountedPolicies:
+    """`McpToolPolicies` that count budgets in a copy of what was counted, so that nothing is spent."""
+
+    Config: ClassVar = McpToolPolicies.Config
+    copies: ClassVar[Path]
+    """The folder of the copies."""
+
+    @classmethod
+    def build(cls, config: McpToolPolicies.Config, context: BuildContext) -> object:
+        """Copy what was counted."""
+        counted = context.instance.directory / config.state_directory
+        copy = cls.copies / sha256(str(counted).encode()).hexdigest()
+        if counted.is_dir() and not copy.exists():
+            shutil.copytree(counted, copy)
+        return McpToolPolicies.build(config.model_copy(update={"state_directory": str(copy)}), context)
+
+
 class UnrecordedAudit:
     """An `AuditService` that records nothing."""
 
@@ -233,17 +249,19 @@ async def explaining(
     """Load an instance that sends and records nothing. Raises `ConfigurationError` as a start does."""
     load_families(FAMILIES)
     trace = Trace()
-    types: dict[str, HeapType] = {
-        **HEAP_TYPES.by_name,
-        "ReverseProxyHandler": UnsentProxy,
-        "ClientHandler": _unsent_client(trace),
-        "AuditService": UnrecordedAudit,
-    }
-    instance = await load(directory, environment, SystemClock(), types, trace.observe)
-    try:
-        yield instance, trace
-    finally:
-        await instance.deployment.close()
+    with TemporaryDirectory() as copies:
+        types: dict[str, HeapType] = {
+            **HEAP_TYPES.by_name,
+            "ReverseProxyHandler": UnsentProxy,
+            "ClientHandler": type("TracedClient", (UnsentClient,), {"trace": trace}),
+            "McpToolPolicies": type("CopiedPolicies", (UncountedPolicies,), {"copies": Path(copies)}),
+            "AuditService": UnrecordedAudit,
+        }
+        instance = await load(directory, environment, SystemClock(), types, trace.observe)
+        try:
+            yield instance, trace
+        finally:
+            await instance.deployment.close()
 
 
 async def explain(instance: LoadedInstance, trace: Trace, request: Request, *, secure: bool) -> Explanation:

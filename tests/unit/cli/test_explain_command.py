@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from deputize.cli.gateway import gateway
+from deputize.gateway.state.sqlite_budgets import SqliteBudgets
 from support.gateway import write_json
 from support.wire import Server, answer_text
 
@@ -183,3 +184,66 @@ def test_a_start_that_fails_is_told(instance):
     (instance / "config" / "admin.json").write_text("{")
     result = CliRunner().invoke(gateway, ["explain", str(instance), "--request", "GET /"])
     assert (result.exit_code, "admin.json:1:2: is not JSON" in result.output) == (1, True)
+
+
+def tool_call_under_a_budget(instance):
+    """A route of which each user may make one call a day."""
+    claims = {"active": True, "sub": "ann", "client_id": "agent", "act": {"sub": "agent"}, "scope": "a"}
+    introspection = {
+        "type": "StaticResponseHandler",
+        "config": {
+            "status": 200,
+            "headers": {"Content-Type": "application/json"},
+            "entity": json.dumps(claims),
+        },
+    }
+    resolver = {
+        "type": "TokenIntrospectionAccessTokenResolver",
+        "config": {"endpoint": "http://authority.example/introspect", "providerHandler": introspection},
+    }
+    budget = {"name": "daily", "of": "transfer", "limit": 1, "per": "user"}
+    policies = {
+        "type": "McpToolPolicies",
+        "config": {"server": "https://bank.example/mcp", "budgets": budget},
+    }
+    write_route(
+        instance,
+        baseURI="http://s",
+        handler=chain(
+            {
+                "type": "OAuth2ResourceServerFilter",
+                "config": {"requireHttps": False, "scopes": "a", "accessTokenResolver": resolver},
+            },
+            {"type": "McpValidationFilter", "config": {"acceptedOrigins": "https://a.example"}},
+            {
+                "type": "McpToolAuthorizationFilter",
+                "config": {"rules": [{"tools": "*", "scopes": "a"}], "policies": policies},
+            },
+        ),
+    )
+    message = {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "tools/call",
+        "params": {"name": "transfer", "arguments": {}},
+    }
+    headers = (
+        "Accept: application/json, text/event-stream",
+        "Content-Type: application/json",
+        "MCP-Protocol-Version: 2025-11-25",
+    )
+    options = [word for header in headers for word in ("-H", header)]
+    return ["POST /mcp", "--token", "good", "--data", json.dumps(message), *options]
+
+
+def test_no_budget_is_spent(instance):
+    request = tool_call_under_a_budget(instance)
+    for _ in range(2):
+        assert explained(instance, *request).endswith("answer: that of the server\n")
+    assert not (instance / "state").exists()
+    path = instance / "state" / "budgets.sqlite"
+    asyncio.run(SqliteBudgets(path).close())
+    before = path.read_bytes()
+    for _ in range(2):
+        assert explained(instance, *request).endswith("answer: that of the server\n")
+    assert path.read_bytes() == before
