@@ -50,6 +50,8 @@ _PINS_SECONDS: Final = 5.0
 _Rewrite: TypeAlias = Callable[[bytes], bytes]
 _SCOPE: Final = re.compile(rf"[!#-<>-\[\]-~]{{1,{MAX_SCOPE}}}")
 """A scope (RFC 6749 section 3.3) without "=", which clients look for in challenges."""
+_MOST_CHALLENGED: Final = 384
+"""Characters of the scopes in a challenge, to which those of the route are added."""
 _STALE: Final = ("ETag", "Content-Digest", "Repr-Digest")
 """Fields about the bytes of an answer as the server sent it."""
 
@@ -250,6 +252,9 @@ def _read_rule(index: int, settings: RuleSettings, context: BuildContext) -> Ope
             reason = f"{scope[:64]!r} is not a scope that a challenge can name"
             fix = "write each scope for itself, without blanks, quotes, backslashes and ="
             raise context.error(f"rules/{index}/scopes/{at}", reason, fix)
+    if len(" ".join(settings.scopes)) > _MOST_CHALLENGED:
+        reason = f"the scopes of one rule have more than {_MOST_CHALLENGED} characters"
+        raise context.error(f"rules/{index}/scopes", reason, "ask for one scope that stands for them")
     return OperationRule(
         settings.name or f"rules/{index}",
         tuple(dict.fromkeys(settings.scopes)),

@@ -328,6 +328,7 @@ async def test_without_validation_before_it_nothing_passes():
         ([{"tools": "", "scopes": "x"}], "1 to 256 characters"),
         ([{"tools": "x", "scopes": "a b"}], "not a scope"),
         ([{"tools": "x", "scopes": "a=b"}], "not a scope"),
+        ([{"tools": "x", "scopes": ["a" * 128, "b" * 128, "c" * 128]}], "more than 384 characters"),
     ],
 )
 def test_rules_that_say_nothing_are_refused(rules, message):
