@@ -51,7 +51,10 @@ class Budgets(Protocol):
         ...
 
     async def reserve(self, charges: Sequence[Charge]) -> Reservation:
-        """Count all of `charges`, or none where one exceeds its limit. Raises `BudgetsUnavailable`."""
+        """Count all of `charges`, or none where one exceeds its limit. Raises `BudgetsUnavailable`.
+
+        Each is of another budget.
+        """
         ...
 
     async def release(self, reservation: Reservation) -> None:

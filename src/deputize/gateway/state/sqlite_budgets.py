@@ -1,6 +1,7 @@
 """Budgets in a file of this machine, which its gateways share."""
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -35,27 +36,26 @@ class SqliteBudgets:
     """Reads and counts in one thread, in transactions that no other process comes between."""
 
     def __init__(self, path: Path) -> None:
-        """Open or make the file. Raises `BudgetsUnavailable`."""
+        """Open the file when it is first used: who only checks a configuration makes none.
+
+        Raises `BudgetsUnavailable` where it could not be used.
+        """
         self._path = path
-        try:
-            path.parent.mkdir(0o700, parents=True, exist_ok=True)
-            path.touch(0o600)
-            self._connection = sqlite3.connect(
-                path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
-            )
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = FULL")  # what is counted outlasts a power cut
-            self._connection.execute(_SCHEMA)
-        except (OSError, sqlite3.Error) as error:
-            raise BudgetsUnavailable(f"{path} cannot be used: {error}") from error
         self._thread = ThreadPoolExecutor(1, "budgets")
+        self._opened: sqlite3.Connection | None = None
+        existing = next(each for each in (path, *path.parents) if each.exists())
+        if existing.is_file() is not (existing == path) or not os.access(existing, os.W_OK):
+            raise BudgetsUnavailable(f"{path} cannot be used: {existing} cannot be written to")
 
     async def spent(self, charges: Sequence[Charge]) -> Sequence[Decimal]:
         """Return what was spent of the budget of each charge. Raises `BudgetsUnavailable`."""
         return await self._run(lambda: [self._read(each) for each in charges])
 
     async def reserve(self, charges: Sequence[Charge]) -> Reservation:
-        """Count all of `charges`, or none where one exceeds its limit. Raises `BudgetsUnavailable`."""
+        """Count all of `charges`, or none where one exceeds its limit. Raises `BudgetsUnavailable`.
+
+        Each is of another budget.
+        """
 
         def count() -> Reservation:
             totals = [_EXACT.add(self._read(each), each.amount) for each in charges]
@@ -85,20 +85,35 @@ class SqliteBudgets:
 
     async def close(self) -> None:
         """Close the file after what is under way."""
-        await self._run(self._connection.close)
+        if self._opened is not None:
+            await self._run(self._opened.close)
         self._thread.shutdown(wait=False)
+
+    @property
+    def _connection(self) -> sqlite3.Connection:
+        """The connection, in the thread; the file is made where there is none."""
+        if self._opened is None:
+            self._path.parent.mkdir(0o700, parents=True, exist_ok=True)
+            self._path.touch(0o600)
+            opened = sqlite3.connect(
+                self._path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
+            )
+            opened.execute("PRAGMA journal_mode = WAL")
+            opened.execute("PRAGMA synchronous = FULL")  # what is counted outlasts a power cut
+            opened.execute(_SCHEMA)
+            self._opened = opened
+        return self._opened
 
     async def _run(self, act: Callable[[], Outcome]) -> Outcome:
         """Do it in the thread, to its end, also when who asked for it has gone."""
         try:
             return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, act))
-        except (sqlite3.Error, RuntimeError, Inexact) as error:
+        except (sqlite3.Error, OSError, RuntimeError, Inexact) as error:
             raise BudgetsUnavailable(f"{self._path} cannot be used: {error}") from error
 
     def _in_transaction(self, act: Callable[[], Outcome]) -> Outcome:
-        self._connection.execute(
-            "BEGIN IMMEDIATE"
-        )  # what is read is not changed by others until it is written
+        # what is read is not changed by others until it is written
+        self._connection.execute("BEGIN IMMEDIATE")
         try:
             outcome = act()
             self._connection.execute("COMMIT")

@@ -71,20 +71,26 @@ async def test_old_days_are_forgotten_and_the_last_ones_kept(budgets):
     assert [await spent(budgets, day=date(2027, 1, day)) for day in (12, 13, 14, 15)] == [0, 1, 1, 1]
 
 
-async def test_the_file_is_the_operators_alone(budgets, tmp_path):
-    mode = (tmp_path / "state" / "budgets.sqlite").stat().st_mode
-    assert stat.S_IMODE(mode) == 0o600
+async def test_the_file_is_made_when_it_is_used_and_is_the_operators_alone(budgets, tmp_path):
+    assert list(tmp_path.iterdir()) == []
+    await budgets.reserve([charge(1)])
+    assert {stat.S_IMODE(each.stat().st_mode) for each in (tmp_path / "state").iterdir()} == {0o600}
+    assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
 
 
-async def test_a_file_that_is_none_is_named(tmp_path):
+async def test_a_place_that_is_none_is_named(tmp_path):
     (tmp_path / "text").write_text("no database, but long enough to look at" * 50)
-    with pytest.raises(BudgetsUnavailable, match="text cannot be used"):
-        SqliteBudgets(tmp_path / "text")
-    with pytest.raises(BudgetsUnavailable, match="cannot be used"):
-        SqliteBudgets(tmp_path / "text" / "below")
+    for path in (tmp_path, tmp_path / "text" / "below"):
+        with pytest.raises(BudgetsUnavailable, match="cannot be used"):
+            SqliteBudgets(path)
+    budgets = SqliteBudgets(tmp_path / "text")
+    with pytest.raises(BudgetsUnavailable, match="text cannot be used: file is not a database"):
+        await budgets.reserve([charge(1)])
+    await budgets.close()
 
 
 async def test_what_cannot_be_counted_now_is_not_permitted(budgets, tmp_path, monkeypatch):
+    await spent(budgets)
     budgets._connection.execute("PRAGMA busy_timeout = 1")
     other = sqlite3.connect(tmp_path / "state" / "budgets.sqlite", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -103,6 +109,7 @@ async def test_after_it_is_closed_nothing_is_permitted(tmp_path):
 
 
 async def test_who_goes_away_meanwhile_leaves_it_counted(budgets):
+    await spent(budgets)
     asked = asyncio.ensure_future(budgets.reserve([charge(2)]))
     await asyncio.sleep(0)
     asked.cancel()
