@@ -149,3 +149,24 @@ def test_whatever_can_be_pressed_is_reached_by_the_tab_key_and_seen(opened, cons
                 unseen.append(html)
         assert not waiting - reached, kind
         assert not unseen, f"{kind}: {unseen}"
+
+
+@pytest.mark.parametrize("opened", [True, False], indirect=True)
+def test_whoever_is_invited_chooses_a_password_and_is_in_the_console(opened, console, chromium):
+    sign_on(opened, console.authority.base_url, f"{console.path}/administrators/invite")
+    guest = f"guest {id(opened)}"
+    opened.fill("[name=username]", guest)
+    opened.click("main form.card .buttons button")
+    link = opened.text_content(".secret code")
+    context = chromium.new_context(locale="en-US")
+    page = context.new_page()
+    page.goto(link)
+    assert not page.is_editable("[name=username]")
+    assert not examine(page, "the page behind an invitation")
+    page.fill("[name=password]", PASSWORD)
+    page.click("main form.card .buttons button")
+    page.wait_for_url(f"**{console.path.rpartition('/')[0]}/*")
+    assert page.text_content("h1").strip() == "Overview"
+    page.goto(link)
+    assert "no longer works" in page.text_content("h1")
+    context.close()
