@@ -12,6 +12,7 @@ from deputize.authority.why import explain_decision, question_of
 from deputize.diagnosis import causes, refusals
 from deputize.diagnosis.cause import PAGES
 from deputize.oauth import errors
+from deputize.oauth.resources import TOKEN_EXCHANGE
 from support import agent_delegation as use_case
 from support.agent_delegation import World
 from support.source import SOURCE
@@ -235,4 +236,34 @@ async def test_a_redirect_uri_that_was_registered_since_is_in_order():
     }
     decision = await explain(record)
     assert ("redirect-uri", "held") in [(each.name, each.outcome) for each in decision.steps]
+    assert decision.failed is None
+
+
+@pytest.mark.parametrize(
+    ("record", "steps"),
+    [
+        (
+            {
+                "redirectUri": use_case.REDIRECT_URI,
+                "requestedScope": "test",
+                "claimedClientId": use_case.AGENT_ID,
+            },
+            ["agent", "redirect-uri", "resource", "scopes", "grants", "sign-on", "policy"],
+        ),
+        (
+            {"grantType": TOKEN_EXCHANGE, "requestedScope": "test", "clientId": use_case.AGENT_ID},
+            ["agent", "resource", "scopes"],
+        ),
+        (
+            {"grantType": "client_credentials", "requestedScope": "agent", "clientId": use_case.AGENT_ID},
+            ["agent", "resource", "scopes"],
+        ),
+    ],
+    ids=["authorization request", "exchange of an unknown token", "own token"],
+)
+async def test_of_a_request_only_that_is_decided_again_which_it_was_about(record, steps):
+    """No user is known before the sign-on, nor of a token that nobody can read."""
+    named = {"eventName": "DEPUTIZE-REQUEST-REFUSED", "error": "invalid_request", "reason": "malformed"}
+    decision = await explain({**named, **record})
+    assert [each.name for each in decision.steps] == ["recorded", *steps]
     assert decision.failed is None

@@ -12,7 +12,8 @@ from deputize.authority.why.decision import (
     WhyStep,
     question_of,
 )
-from deputize.authority.why.replay import explain_decision, find_resource
+from deputize.authority.why.recorded import find_resource
+from deputize.authority.why.replay import explain_decision
 
 __all__ = (
     "MappingSeen",

@@ -33,6 +33,8 @@ class WhyQuestion:
     """The agent that the subject token was issued to; empty: the one that exchanges it."""
     grant_id: str | None = None
     """The sign-on that a record tells of."""
+    grant_type: str = ""
+    """By which a token was refused."""
     redirect_uri: str = ""
     """The one that a refused authorization request named."""
     reason: str = ""
@@ -172,6 +174,7 @@ def question_of(record: JsonObject) -> WhyQuestion | None:
         exchanges=text("grantType") == TOKEN_EXCHANGE,
         signed_on_by=text("subjectClientId"),
         grant_id=text("grantId") or (lineage.grant_id if lineage else None),
+        grant_type=text("grantType"),
         redirect_uri=text("redirectUri"),
         reason=text("reason"),
         error=text("error"),

@@ -15,9 +15,10 @@ from deputize.authority.why.decision import (
     WhyQuestion,
     WhyStep,
 )
+from deputize.authority.why.recorded import find_resource, redirect_values, setting_of, tell_recorded
 from deputize.diagnosis import causes
-from deputize.diagnosis.cause import PAGES, Cause
-from deputize.diagnosis.refusals import REDIRECT_URI_NOT_REGISTERED, find_cause
+from deputize.diagnosis.cause import Cause
+from deputize.diagnosis.refusals import REDIRECT_URI_NOT_REGISTERED
 from deputize.kernel.values import JsonObject, JsonValue
 from deputize.oauth.access_tokens import (
     Issue,
@@ -37,7 +38,7 @@ from deputize.oauth.ports import Consents, TokenStates, Users
 from deputize.oauth.reach import obtainable, reach_of
 from deputize.oauth.records.directory import Agent, Environment, Policy, Resource
 from deputize.oauth.records.store import Authentication, Consent, User
-from deputize.oauth.redirect_uris import is_registered, tell_difference
+from deputize.oauth.redirect_uris import is_registered
 from deputize.oauth.resources import (
     SEVERAL_RESOURCES,
     TOKEN_EXCHANGE,
@@ -98,18 +99,20 @@ class _Replay:
 
     async def run(self) -> JsonObject:
         """Take the steps, and return what the token would say. Raises `_Ended`."""
-        if self.question.reason:
-            await self.tell_recorded()
-        if not self.question.agent or self.question.agent in self.environment.resources:
+        asked = self.question
+        if asked.reason:
+            user = await self.find_person() if asked.user else None
+            self.steps.append(tell_recorded(self.environment, asked, user))
+        if not asked.agent or asked.agent in self.environment.resources:
             return {}  # who asked is not known, or is no agent: what is recorded is all there is to say
-        agent = self.find_agent(self.question.agent)
+        agent = self.find_agent(asked.agent)
         self.check_redirect_uri(agent)
-        if not self.question.resource and not self.wanted:
+        if not asked.resource and not self.wanted:
             return await self.decide_sign_on(agent)
         resource = self.find_resource(agent)
         scopes = self.choose_scopes(agent, resource)
-        if not self.question.user:
-            return self.decide_own(agent, resource, scopes)
+        if not asked.user:
+            return self.decide_without_user(agent, resource, scopes)
         named = self.question.signed_on_by
         signer = self.find_agent(named) if named not in {"", agent.id, agent.name} else agent
         self.check_grants(agent)
@@ -135,6 +138,17 @@ class _Replay:
             await self.check_grant()
         return {}
 
+    def decide_without_user(self, agent: Agent, resource: Resource, scopes: tuple[str, ...]) -> JsonObject:
+        """Decide about a token of the agent's own, or so far as it can be without the user."""
+        if self.question.redirect_uri:  # an authorization request, of which nobody knows yet whose it is
+            self.check_grants(agent)
+            self.choose_sign_on(agent, agent, resource, scopes)
+            self.choose_policy(agent)
+            return {}
+        if self.question.grant_type not in {"", client_credentials.GRANT_TYPE}:
+            return {}  # whose token or code was presented is not known
+        return self.decide_own(agent, resource, scopes)
+
     def hold(self, name: str, said: str, setting: SettingOf | None = None) -> None:
         """Note that a step held."""
         self.steps.append(WhyStep(name, "held", said, setting=setting))
@@ -150,54 +164,9 @@ class _Replay:
     ) -> _Ended:
         """Note that a step failed, and return what to raise."""
         values = {"environment": self.environment.name, **values}
-        setting = setting or self.setting_of(cause, None, None, None)
+        setting = setting or setting_of(cause, self.environment)
         self.steps.append(WhyStep(name, "failed", cause.symptom, cause, values, setting, tuple(mappings)))
         return _Ended()
-
-    async def tell_recorded(self) -> None:
-        """What was recorded, and what it stands for. Today's settings may decide otherwise."""
-        question, environment = self.question, self.environment
-        cause = find_cause(question.reason, question.error, question.event)
-        caller = environment.agents.get(question.agent) or environment.resources.get(question.agent)
-        resource = find_resource(environment, question.resource) if question.resource else None
-        user = await self.find_person() if question.user else None
-        agent = caller.name if caller else question.agent or "that asked"
-        values = {
-            "agent": agent,
-            "audience": question.resource or "that was asked for",
-            "client_id": question.agent or "that was sent",
-            "environment": environment.name,
-            "grant": grant_word(question.reason.rpartition("may not use ")[2]),
-            "reason": question.reason,
-            "resource": resource.name if resource else question.resource or "the resource",
-            "scope": " ".join(question.scopes) or "that was asked for",
-            "user": user.username if user else question.user or "the user",
-            **redirect_values(caller if isinstance(caller, Agent) else None, question.redirect_uri),
-        }
-        setting = self.setting_of(cause, caller, resource, user)
-        self.steps.append(WhyStep("recorded", "note", question.reason, cause, values, setting))
-
-    def setting_of(
-        self, cause: Cause, caller: Agent | Resource | None, resource: Resource | None, user: User | None
-    ) -> SettingOf | None:
-        """Whose setting a recorded cause is about: of something known, else of whatever is listed there."""
-        if cause.setting is None or cause.setting.kind not in PAGES:
-            return None
-        kind, member = cause.setting
-        if kind == "agent" and isinstance(caller, Resource):
-            kind = "resource"
-        match kind:
-            case "agent" | "resource":
-                found = caller if kind == "agent" or isinstance(caller, Resource) else resource
-                known = (found.id, found.name) if found else None
-            case "user":
-                known = (user.id, user.username) if user else None
-            case "environment":
-                known = ("", self.environment.name)
-            case _:
-                known = None
-        object_id, name = known or ("", PAGES[kind])
-        return SettingOf(kind, object_id, name, member)
 
     def check_redirect_uri(self, agent: Agent) -> None:
         """Whether the redirect URI that was sent, if any, is one of the agent's."""
@@ -476,23 +445,6 @@ class _Replay:
         if mapping is None:
             return None
         return MappingSeen(claim, mapping.source, mapping.explain_parts(mapping_bindings(issue)))
-
-
-def redirect_values(agent: Agent | None, sent: str) -> dict[str, str]:
-    """What is said of a redirect URI that was sent, beside those of the agent; `None`: it is not known."""
-    known = agent.redirect_uris if agent else ()
-    return {
-        "redirect_uri": sent or "one that is not recorded",
-        "registered": ", ".join(known) or ("none" if agent else "others"),
-        "difference": (tell_difference(known, sent) if sent else "") or "Nothing is like it",
-    }
-
-
-def find_resource(environment: Environment, named: str) -> Resource | None:
-    """Find a resource by its id, its name, or its audience."""
-    resources = environment.resources
-    found = resources.get(named) or next((each for each in resources.values() if each.name == named), None)
-    return found or environment.resource_of_audience(named)
 
 
 def _texts(value: JsonValue) -> tuple[str, ...]:
