@@ -38,6 +38,7 @@ from deputize.gateway.exchange.targets import AssignmentTarget
 from deputize.gateway.filters import FILTERS
 from deputize.gateway.filters.allow_only import AddressRange, PortRange
 from deputize.gateway.handlers import HANDLERS
+from deputize.gateway.inert import INERT_OBJECTS
 from deputize.gateway.loading.names import PING_CONTEXTS, PING_MEMBERS, PING_ROOTS
 from deputize.gateway.policies import POLICIES
 from deputize.gateway.resolvers import RESOLVERS
@@ -63,6 +64,7 @@ GROUPS: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("Policies", POLICIES),
     ("Audit", AUDIT_OBJECTS),
     ("Decorators", DECORATORS),
+    ("Accepted, without effect", INERT_OBJECTS),
 )
 CAUSES_PAGE = "../howto/troubleshooting.md"
 CAUSES_BEGIN = "<!-- causes: written by `make docs` from deputize/diagnosis/causes.py and refusals.py -->"

@@ -6,6 +6,7 @@ from deputize.gateway.audit.event_handlers import EVENT_HANDLERS
 from deputize.gateway.decorators import DECORATORS
 from deputize.gateway.filters import FILTERS
 from deputize.gateway.handlers import HANDLERS
+from deputize.gateway.inert import INERT_OBJECTS
 from deputize.gateway.loading.context import HeapType
 from deputize.gateway.policies import POLICIES
 from deputize.gateway.resolvers import RESOLVERS
@@ -33,6 +34,7 @@ HEAP_TYPES: Family[HeapType] = Family(
         *THROTTLING_POLICIES,
         *POLICIES,
         *DECORATORS,
+        *INERT_OBJECTS,
     ),
     type_names,
     having("Config", "build"),

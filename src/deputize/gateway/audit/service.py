@@ -1,6 +1,6 @@
 """`AuditService`: where the records of a route go (gateway-config reference, section 7)."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import AliasChoices, Field
 
@@ -25,6 +25,8 @@ class EventHandler(Settings):
 
 class AuditService:
     """Where the records of a route go."""
+
+    aliases: ClassVar[tuple[str, ...]] = ("NoOpAuditService",)
 
     class Config(Settings):
         """The destinations. Without event handlers nothing is recorded. `strict` extends PingGateway's

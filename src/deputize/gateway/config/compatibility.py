@@ -36,7 +36,6 @@ _POLICY: Final = "asks a policy service by an interface of its own"
 _DECIDE: Final = "decide with the policies of an McpToolAuthorizationFilter, which also asks by AuthZEN"
 _RISK: Final = "asks PingOne Protect for a risk"
 _REMOVED: Final = "was removed from PingGateway, too"
-_NO_POOL: Final = "configures threads or memory of Java"
 _DROP: Final = "remove it"
 
 ABSENT: Final[Mapping[str, Absence]] = {
@@ -130,7 +129,6 @@ ABSENT: Final[Mapping[str, Absence]] = {
         "queries a database for each request", "have the authority put the attributes into claims"
     ),
     "JdbcDataSource": Absence("belongs to filters that query databases", _DROP),
-    "DateHeaderFilter": Absence("is not needed: the listener sets Date", _DROP),
     "OpenApiValidationFilter": Absence("is not made yet", "have the API check what it is sent"),
     # Secrets, TLS, Java.
     "HsmSecretStore": Absence("reads keys of hardware by Java's PKCS #11", "use a KeyStoreSecretStore"),
@@ -142,10 +140,6 @@ ABSENT: Final[Mapping[str, Absence]] = {
     "KeyManager": Absence(_REMOVED, "use a SecretsKeyManager"),
     "TrustManager": Absence(_REMOVED, "use a SecretsTrustManager"),
     "KeyStore": Absence(_REMOVED, "use a KeyStoreSecretStore"),
-    "NoOpAuditService": Absence("is not needed: without a handler nothing is recorded", _DROP),
-    "ScheduledExecutorService": Absence(_NO_POOL, _DROP),
-    "TemporaryStorage": Absence(_NO_POOL, _DROP),
-    "NoProxyOptions": Absence("is not needed: no proxy is the default", _DROP),
     "SystemProxyOptions": Absence("sends requests through a proxy", "let the gateway reach servers directly"),
     "CustomProxyOptions": Absence("sends requests through a proxy", "let the gateway reach servers directly"),
     # Experiments of OpenIG.
@@ -158,6 +152,10 @@ ABSENT: Final[Mapping[str, Absence]] = {
 }
 
 DIFFERENCES: Final[Mapping[str, str]] = {
+    "DateHeaderFilter": "No effect: every answer has a Date.",
+    "NoProxyOptions": "No effect: requests never go through a proxy.",
+    "ScheduledExecutorService": "No effect.",
+    "TemporaryStorage": "No effect: bodies stream.",
     "AllowOnlyFilter": "Rules about the subject of a certificate are refused at load.",
     "AssignmentFilter": "Sessions and entities cannot be assigned to.",
     "AuditService": "Records have more members than the original's; names the original has are kept.",
