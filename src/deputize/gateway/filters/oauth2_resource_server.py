@@ -94,7 +94,8 @@ class OAuth2ResourceServerFilter:
         so at the latest `streamRecheckInterval` after that and once the resolver has answered; when it cannot
         say, or gives up waiting (`soTimeout` of its `providerHandler`), twice in a row, after two intervals
         and both waits. A stream that the client opened by GET or `subscriptions/listen` also ends when its
-        token expires; the answer to one call may finish.
+        token expires; the answer to one call may finish. Many streams share a timer, so a question or an end
+        may come half a second later; nothing is passed on between expiry and end.
 
         Legacy MCP sessions (`Mcp-Session-Id`) belong to the issuer, subject, client and actors of the token
         they were opened with: the client's id is the server's, sealed (AES-256-GCM); with another token it is
