@@ -260,6 +260,8 @@ class Browser:
     client: httpx2.AsyncClient
     response: httpx2.Response = field(init=False)
     headers: dict[str, str] = field(default_factory=dict)
+    stops_at: str = ""
+    """Where a redirect is not followed to."""
 
     async def get(self, path: str) -> httpx2.Response:
         return await self._follow(await self.client.get(path, headers=self.headers))
@@ -291,6 +293,8 @@ class Browser:
 
     async def _follow(self, response: httpx2.Response) -> httpx2.Response:
         while (location := response.headers.get("location", "")).startswith("/"):
+            if location == self.stops_at:
+                break
             response = await self.client.get(location, headers=self.headers)
         self.response = response
         return response

@@ -35,11 +35,17 @@ class Console:
 
     @contextlib.asynccontextmanager
     async def signed_on(self, username: str = "administrator", path: str = "") -> AsyncIterator[Browser]:
-        """A browser in which an administrator signed on, the one with this role unless another is named."""
+        """A browser in which an administrator signed on, the one with this role unless another is named.
+
+        It is at `path`; without one it has been led to the overview, and not asked for it.
+        """
         async with self.authority.client() as client:
-            browser = Browser(self.authority, client)
+            browser = Browser(self.authority, client, stops_at="" if path else self.path)
             await browser.get(path or self.path)
             await browser.sign_on(username=username)
+            if not path:
+                del browser.response  # of which no page can be read
+            browser.stops_at = ""
             yield browser
 
     async def refresh(self) -> None:

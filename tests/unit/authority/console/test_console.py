@@ -71,7 +71,7 @@ async def test_users_of_another_environment_stay_outside(console):
 
 
 async def test_who_has_no_role_sees_nothing(console):
-    async with console.signed_on("nobody") as browser:
+    async with console.signed_on("nobody", path=console.path) as browser:
         assert (browser.response.status_code, browser.heading) == (403, "You have no role here")
         for path in ("", "/users", "/users/new"):
             response = await browser.get(console.path + path)
@@ -178,7 +178,7 @@ async def own_an_agent(console, environment_id: str = "") -> None:
 
 async def test_an_owner_sees_own_agents_and_no_environment_without_one(console):
     made = await console.authority.services.administration.environments.create(ROOT, {"environment": "Other"})
-    async with console.signed_on("agent_owner") as browser:
+    async with console.signed_on("agent_owner", path=console.path) as browser:
         assert (browser.response.status_code, browser.heading) == (403, "No agent here is yours")
         await own_an_agent(console, made.view.id)
         shown = await browser.get("/console")
@@ -265,7 +265,7 @@ async def test_no_text_becomes_markup_anywhere(console):
 
 
 async def test_pages_may_load_and_send_nothing_elsewhere(console):
-    async with console.signed_on() as browser:
+    async with console.signed_on(path=console.path) as browser:
         policy = browser.response.headers["content-security-policy"]
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy

@@ -151,7 +151,7 @@ async def test_whoever_gets_hold_of_it_cannot_take_it_for_another_name(console, 
         assert browser.heading == "Overview"
     users = console.authority.store.users
     assert (await users.find_user(console.home, "ada")).roles == "auditor"
-    async with console.signed_on() as browser:
+    async with console.signed_on(path=console.path) as browser:
         assert browser.heading == "Overview"
 
 

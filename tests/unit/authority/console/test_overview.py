@@ -60,7 +60,7 @@ async def test_once_all_is_set_up_the_very_values_for_gateway_and_agent_are_show
     environment = console.authority.directory.current.environments[console.environment]
     resource = next(each for each in environment.resources.values() if each.name == "test")
     agent = next(each for each in environment.agents.values() if each.name == "MCP Tutorial")
-    async with console.signed_on() as browser:
+    async with console.signed_on(path=console.path) as browser:
         text = unescape(browser.response.text)
     for told in (
         f"AUTHORITY_URL={console.authority.base_url}/{console.environment}\n",
@@ -92,7 +92,7 @@ async def test_addresses_are_those_of_the_metadata_and_those_that_are_linked_ope
 
 
 async def test_an_environment_with_the_use_case_needs_no_guide(console):
-    async with console.signed_on() as browser:
+    async with console.signed_on(path=console.path) as browser:
         assert (browser.response.status_code, browser.heading) == (200, "Overview")
         assert 'class="guide"' not in browser.response.text
 
@@ -128,7 +128,7 @@ async def test_nothing_needs_attention_where_all_is_well(console):
     administration = console.authority.services.administration
     for view in (await administration.list(ROOT, console.environment, "agent")).items:
         await administration.change(ROOT, console.environment, "agent", {"owner": "anna"}, object_id=view.id)
-    async with console.signed_on() as browser:
+    async with console.signed_on(path=console.path) as browser:
         assert "Nothing: no agent waits" in browser.response.text
 
 
@@ -149,7 +149,7 @@ async def test_the_first_page_says_what_of_an_agent_needs_attention(console, sai
         if entry.get("expires_at") == "tomorrow":
             entry["expires_at"] = timestamp_text(now + 86_400)
         await administration.change(ROOT, console.environment, "agent", entry, object_id=view.id)
-    async with console.signed_on() as browser:
+    async with console.signed_on(path=console.path) as browser:
         assert said in browser.response.text
         others = [each for each in CONCERNS if each != said and each in browser.response.text]
         assert (others, browser.response.text.count('class="help"')) == ([], 1)
@@ -165,7 +165,7 @@ async def test_the_first_page_tells_of_refusals_and_of_who_waits(console):
     changes = {"registration": {**registration, "open": True, "approval_required": True}}
     await environments.change(ROOT, console.environment, changes)
     agent = {"redirect_uris": ["https://app.example.com/"], "token_endpoint_auth_method": "none"}
-    async with console.signed_on() as browser:
+    async with console.signed_on(path=console.path) as browser:
         assert "Refused within" not in browser.response.text
         async with console.authority.client() as client:
             endpoints = f"/{console.environment}/as"
