@@ -10,7 +10,7 @@ Imports cedarpy: import this module where a policy is used.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final, Self, cast
@@ -371,18 +371,16 @@ def _type_at(record: CedarRecord, path: tuple[str, ...]) -> object:
 
 
 def _prepare(name: str, arguments: CedarRecord, rules: Sequence[_CedarRule]) -> _Tool:
-    """Parse the rules that may match calls of the tool; Cedar numbers them in their order."""
-    matching = [rule for rule in rules if _covers(rule.parsed.action, name)]
-    binding = [rule for rule in matching if rule.question is None]
-    policies = cedarpy.PolicySet.from_str("\n".join(rule.text for rule in matching))
-    return _Tool(
-        arguments,
-        {f"policy{at}": rule for at, rule in enumerate(matching)},
-        policies,
-        cedarpy.PolicySet.from_str("\n".join(rule.text for rule in binding))
-        if len(binding) < len(matching)
-        else policies,
-    )
+    """Gather the rules that may match calls of the tool."""
+    matching = {f"policy{at}": rule for at, rule in enumerate(rules) if _covers(rule.parsed.action, name)}
+    binding = {key: rule for key, rule in matching.items() if rule.question is None}
+    return _Tool(arguments, matching, _policies(matching), _policies(binding))
+
+
+def _policies(rules: Mapping[str, _CedarRule]) -> cedarpy.PolicySet:
+    """Return rules under their ids, without annotations: Cedar would hand them back with each decision."""
+    nodes = {key: replace(rule.parsed, id=key, annotations=pst.FrozenMap()) for key, rule in rules.items()}
+    return cedarpy.PolicySet.from_pst(pst.PolicySet(pst.FrozenMap(), pst.FrozenMap(nodes), ()))
 
 
 def _datetime(seconds: float) -> JsonValue:
