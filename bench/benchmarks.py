@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench import authority, gateway, lists, scale, shares, start, streams
+from bench import authority, gateway, lists, policies, scale, shares, start, streams
 from bench.gateway import OURS
 from bench.goals import Goal, added, at_least, at_most, slowdown, speed_beside
 from bench.measure import Findings, Plan
@@ -108,6 +108,19 @@ BENCHMARKS: dict[str, Benchmark] = {
         shares.shares,
         ("share_percent",),
         rounds=2,
+    ),
+    "policies": Benchmark(
+        "What policies about a call's arguments add to it, in the gateway's process",
+        policies.policies,
+        ("cpu_us",),
+        (
+            at_most(
+                f"µs of processor: {policies.name_rules(policies.MANY)}",
+                "cpu_us",
+                policies.name_rules(policies.MANY),
+                200,
+            ),
+        ),
     ),
     "client-credentials": Benchmark(
         "The token endpoint: client credentials, ES256, 32 connections",
