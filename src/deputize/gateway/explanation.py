@@ -94,7 +94,7 @@ class Trace:
         """Note the answer of an object; `came` is the status that came from behind it."""
         while self._open and self._open.pop() is not stop:
             pass
-        if came is None and not stop.events:
+        if came is None and not stop.events and self.stops[-1] is stop:
             refusal = exchange.find(RefusalContext)
             why = f": {refusal.error}, {refusal.reason}" if refusal else ""
             stop.events.append(f"answers {response.status}{why}")
@@ -114,15 +114,18 @@ class TracedHandler:
 
     def plan(self, head: Head) -> Plan:
         """Note the request and its answer."""
+        innermost: object = self.undecorated
+        while (inner := getattr(innermost, "undecorated", None)) is not None:
+            innermost = inner
 
         def check(exchange: Exchange) -> None:
             stop = self._trace.arrive(self._label, exchange)
             if stop is None:
                 return
             exchange.left[self] = stop
-            if isinstance(self.undecorated, Router):
-                stop.events += _routes_tried(self.undecorated, head.at(exchange))
-            elif isinstance(self.undecorated, UnsentProxy | UnsentClient):
+            if isinstance(innermost, Router):
+                stop.events += _routes_tried(innermost, head.at(exchange))
+            elif isinstance(innermost, UnsentProxy | UnsentClient):
                 self._trace.is_sent = True
                 stop.events += _sending(head.at(exchange))
 

@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+from datetime import date
+from decimal import Decimal
 
 import pytest
 from click.testing import CliRunner
 
 from deputize.cli.gateway import gateway
+from deputize.gateway.state.budgets import Charge
 from deputize.gateway.state.sqlite_budgets import SqliteBudgets
 from support.gateway import write_json
 from support.wire import Server, answer_text
@@ -100,6 +103,20 @@ def test_a_refusal_is_told_with_the_reason_and_what_was_missing(instance):
     )
     assert "it compares what is missing: request.headers.X-Team" in output
     assert output.endswith("answer: 403\n")
+
+
+def test_who_answers_is_told_also_where_objects_are_decorated_and_hand_over(instance):
+    """Of a handler that asks another one, only that one answers."""
+    write_json(
+        instance / "config" / "config.json",
+        {"handler": {"type": "Router"}, "globalDecorators": {"capture": "all", "timer": True}},
+    )
+    refuse = {"type": "StaticResponseHandler", "config": {"status": 418}}
+    dispatch = {"type": "DispatchHandler", "config": {"bindings": [{"handler": refuse}]}}
+    write_route(instance, handler=dispatch)
+    lines = explained(instance, "GET /b").splitlines()
+    assert "    route b takes everything" in lines
+    assert [line.strip() for line in lines if "answers" in line] == ["answers 418"]
 
 
 def test_a_json_document(instance):
@@ -242,7 +259,13 @@ def test_no_budget_is_spent(instance):
         assert explained(instance, *request).endswith("answer: that of the server\n")
     assert not (instance / "state").exists()
     path = instance / "state" / "budgets.sqlite"
-    asyncio.run(SqliteBudgets(path).close())
+
+    async def spend_elsewhere():
+        budgets = SqliteBudgets(path)
+        await budgets.reserve([Charge("other", "bob", date(2026, 1, 1), Decimal(1), Decimal(5))])
+        await budgets.close()
+
+    asyncio.run(spend_elsewhere())
     before = path.read_bytes()
     for _ in range(2):
         assert explained(instance, *request).endswith("answer: that of the server\n")
