@@ -66,7 +66,7 @@ def serving(run: Callable[[str], AbstractAsyncContextManager[Any]]) -> Iterator[
     ready = threading.Event()
     thread = threading.Thread(target=lambda: asyncio.run(_serve(run, box, ready)))
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(60)
     yield box["made"]
     box["loop"].call_soon_threadsafe(box["stop"].set)
     thread.join(10)

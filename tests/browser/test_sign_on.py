@@ -107,9 +107,12 @@ def test_a_form_of_ours_leads_nowhere_else(page, url, callback):
     assert callback.queries == []
 
 
-def test_people_who_open_the_bare_address_get_a_page(page, served_authority):
-    page.goto(served_authority.base_url)
-    assert heading(page) == "There is no page here"
+@pytest.mark.parametrize(
+    ("path", "shown"), [("", "There is no administrator yet"), ("/nothing", "There is no page here")]
+)
+def test_people_who_open_a_bare_address_get_a_page(page, served_authority, path, shown):
+    page.goto(served_authority.base_url + path)
+    assert heading(page) == shown
     assert problems(page) == []
 
 
