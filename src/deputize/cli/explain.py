@@ -36,7 +36,7 @@ _MASKS: Final = Masks((), ())
 @click.option(
     "-H", "--header", "headers", multiple=True, metavar="TEXT", help="Such as 'Accept: text/plain'."
 )
-@click.option("--data", default="", metavar="TEXT", help="The body.")
+@click.option("--body", default="", metavar="TEXT", help="The body.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def explain(
     folder: Path | None,
@@ -44,7 +44,7 @@ def explain(
     written: str,
     token: str | None,
     headers: Sequence[str],
-    data: str,
+    body: str,
     *,
     as_json: bool,
 ) -> None:
@@ -58,7 +58,7 @@ def explain(
     structlog.configure(
         processors=[captured], wrapper_class=structlog.make_filtering_bound_logger(logging.INFO)
     )
-    request = _read_request(written, token, headers, data)
+    request = _read_request(written, token, headers, body)
 
     broken: list[str] = []
 
@@ -85,7 +85,7 @@ def explain(
     click.echo(_answer(explained))
 
 
-def _read_request(written: str, token: str | None, headers: Sequence[str], data: str) -> Request:
+def _read_request(written: str, token: str | None, headers: Sequence[str], body: str) -> Request:
     """Return the request that the options describe. Raises `click.UsageError`."""
     parts = _REQUEST.fullmatch(written.strip())
     if parts is None:
@@ -102,7 +102,7 @@ def _read_request(written: str, token: str | None, headers: Sequence[str], data:
     try:
         origin = Origin("http", "localhost", 80) if uri.startswith("/") else parse_origin(uri)
         target = uri if uri.startswith("/") else "/" + uri.partition("://")[2].partition("/")[2]
-        return request_of(method, origin, parse_target(target.encode()), pairs, data.encode())
+        return request_of(method, origin, parse_target(target.encode()), pairs, body.encode())
     except (UriError, HeaderError, UnicodeEncodeError) as error:
         raise click.UsageError(f"the gateway refuses such a request before any route: {error}") from error
 

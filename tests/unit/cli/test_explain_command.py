@@ -250,7 +250,7 @@ def tool_call_under_a_budget(instance):
         "MCP-Protocol-Version: 2025-11-25",
     )
     options = [word for header in headers for word in ("-H", header)]
-    return ["POST /mcp", "--token", "good", "--data", json.dumps(message), *options]
+    return ["POST /mcp", "--token", "good", "--body", json.dumps(message), *options]
 
 
 def test_no_budget_is_spent(instance):
