@@ -86,10 +86,6 @@ def share_rsa_keys():
     JWKRegistry.generate_key = generate_or_share
 
 
-if PROFILE == "short":
-    share_rsa_keys()
-
-
 def send_only_what_counts(config):
     """Keep a worker from telling the controller of each test's begin, preparation, clearing away and end.
 
@@ -124,6 +120,7 @@ def pytest_collection_finish(session):
     gc.enable()
     gc.set_threshold(5_000)  # Python's own 700 takes a thirtieth of the whole time
     if PROFILE == "short":
+        share_rsa_keys()  # not before: what a module made is never to have the key of a stranger
         make_tables_by_copying()
         share_compiled_statements()
         send_only_what_counts(session.config)
