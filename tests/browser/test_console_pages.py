@@ -94,6 +94,20 @@ def test_a_form_with_something_missing_can_be_too(opened, console):
     assert not found, "\n".join(found)
 
 
+@pytest.mark.parametrize(
+    ("path", "username"),
+    [("nothing/there", "administrator"), ("", "agent_owner"), ("", "nobody"), ("welcome/nothing", "")],
+)
+def test_a_page_without_a_menu_has_the_whole_width(opened, console, path, username):
+    base_url, path = console.authority.base_url, f"/console/{path}".rstrip("/")
+    opened.set_viewport_size({"width": 1280, "height": 900})
+    if username:
+        sign_on(opened, base_url, console.path, username)
+    opened.goto(base_url + path)
+    assert opened.query_selector(".menu") is None
+    assert opened.locator("main").bounding_box()["width"] >= 1000
+
+
 PLACES = {
     "sign-on": "/console/{environment}",
     "an unknown page": "/console/{environment}/nothing",
@@ -163,6 +177,8 @@ def test_whoever_is_invited_chooses_a_password_and_is_in_the_console(opened, con
     page.goto(link)
     assert not page.is_editable("[name=username]")
     assert not examine(page, "the page behind an invitation")
+    page.set_viewport_size({"width": 1280, "height": 900})
+    assert page.locator("main").bounding_box()["width"] >= 1000
     page.fill("[name=password]", PASSWORD)
     page.click("main form.card .buttons button")
     page.wait_for_url(f"**{console.path.rpartition('/')[0]}/*")

@@ -12,8 +12,11 @@ from typing import Final, Literal
 Direction = Literal["across", "down"]
 WIDTH: Final = {"across": 200, "down": 330}
 """Of a box."""
-_LINE, _PAD, _GAP, _BETWEEN = 20, 14, 16, {"across": 90, "down": 46}
-_MOST_CHARACTERS = {"across": 24, "down": 42}
+_LINE, _PAD, _GAP, _BETWEEN = 20, 14, 22, {"across": 90, "down": 46}
+_INDENT = 28
+"""On both sides of boxes that stand below one another in one layer: arrows pass beside them."""
+_CHARACTER = 7
+"""How wide one is, about."""
 _MOST_LINES = 6
 
 
@@ -81,40 +84,54 @@ def draw(layers: Sequence[Sequence[Party]], direction: Direction) -> Drawing:
 
 
 def _place(layers: Sequence[Sequence[Party]], direction: Direction) -> Iterator[Sequence[Box]]:
-    width, between = WIDTH[direction], _BETWEEN[direction]
+    between = _BETWEEN[direction]
     columns = [sum(_height(each) + _GAP for each in layer) - _GAP for layer in layers]
     x, y = _PAD, _PAD
     for number, layer in enumerate(layers):
+        indent = _INDENT if direction == "down" and len(layer) > 1 else 0
+        width = WIDTH[direction] - 2 * indent
         if direction == "across":
             y = _PAD + (max(columns) - columns[number]) // 2
         boxes: list[Box] = []
         for party in layer:
             lines = [
-                (y + _PAD + _LINE * (place + 1) + 12, _cut(text, direction))
+                (y + _PAD + _LINE * (place + 1) + 12, _cut(text, width))
                 for place, text in enumerate(party.lines[:_MOST_LINES])
             ]
-            boxes.append(Box(party, x, y, width, _height(party), _cut(party.title, direction), lines))
+            title = _cut(party.title, width)
+            boxes.append(Box(party, x + indent, y, width, _height(party), title, lines))
             y += _height(party) + _GAP
         x, y = (x + width + between, y) if direction == "across" else (x, y - _GAP + between)
         yield boxes
 
 
 def _lead(before: Box, after: Box, direction: Direction) -> Arrow:
+    """Draw the arrow to a box, with its words where no arrow crosses them."""
+    text, from_y, to_y = after.party.arrow, _middle(before), _middle(after)
     if direction == "across":
         start, end = before.x + before.width, after.x - 8
-        y, to = before.y + before.height // 2, after.y + after.height // 2
-        middle = (start + end) // 2
-        path = f"M{start} {y} C{middle} {y} {middle} {to} {end} {to}"
-        return Arrow(path, middle, (y + to) // 2 - 8, after.party.arrow)
-    x = before.x + before.width // 2
+        turn = (start + end) // 2
+        path = f"M{start} {from_y} C{turn} {from_y} {turn} {to_y} {end} {to_y}"
+        return Arrow(path, end, to_y + (18 if to_y > from_y else -8), text)
     start, end = before.y + before.height, after.y - 8
-    return Arrow(f"M{x} {start} L{x} {end}", x + 12, (start + end) // 2 + 5, after.party.arrow)
+    if before.width < after.width:  # one of several, from which arrows meet
+        edge = before.x + before.width
+        return Arrow(f"M{edge} {from_y} H{edge + _INDENT // 2} V{end}", after.x + 12, after.y - 8, text)
+    if before.width > after.width:  # to one of several
+        turn = after.x - _INDENT // 2
+        return Arrow(f"M{turn} {start} V{to_y} H{after.x - 8}", after.x + 4, after.y - 6, text)
+    x = before.x + before.width // 2
+    return Arrow(f"M{x} {start} V{end}", x + 12, (start + end) // 2 + 5, text)
+
+
+def _middle(box: Box) -> int:
+    return box.y + box.height // 2
 
 
 def _height(party: Party) -> int:
     return 2 * _PAD + _LINE * (1 + min(len(party.lines), _MOST_LINES))
 
 
-def _cut(text: str, direction: Direction) -> str:
-    most = _MOST_CHARACTERS[direction]
+def _cut(text: str, width: int) -> str:
+    most = (width - 2 * _PAD) // _CHARACTER
     return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -64,6 +64,37 @@ def test_no_box_of_a_picture_covers_another_or_leaves_the_frame(layers, directio
             )
 
 
+@pytest.mark.parametrize("direction", ["across", "down"])
+def test_arrows_lead_from_one_party_to_the_next_and_touch_no_other(direction):
+    def party(title):
+        return Party("resource", title, ["a line"], "3×")
+
+    one, several = [party("one")], [party("a"), party("b"), party("c")]
+    picture = draw([one, several, one, several], direction)
+    assert len(picture.arrows) == 9
+    told = [(each.x, each.y) for each in picture.arrows if each.text]
+    for box in picture.boxes:
+        for x, y in told:  # what an arrow says is not behind a box
+            assert not (box.x <= x <= box.x + box.width and box.y <= y <= box.y + box.height), (x, y)
+        for each in picture.arrows:
+            for x, y in places_of(each.path):
+                inside = box.x < x < box.x + box.width and box.y < y < box.y + box.height
+                assert not inside, (box.title, each.path)
+
+
+def places_of(path):
+    """Yield points along a path of straight parts; of a curve its ends, between which there is no box."""
+    x = y = 0.0
+    for command, numbers in re.findall(r"([A-Z])([-\d. ]+)", path):
+        given = [float(each) for each in numbers.split()]
+        to_x = x if command == "V" else given[-2] if len(given) > 1 else given[0]
+        to_y = y if command == "H" else given[-1]
+        steps = 50 if command in "HVL" else 1
+        for step in range(1, steps + 1):
+            yield x + (to_x - x) * step / steps, y + (to_y - y) * step / steps
+        x, y = to_x, to_y
+
+
 async def test_an_agent_is_set_up_by_the_pages_alone_and_gets_tokens(console):
     async with console.signed_on() as browser:
         await browser.get(f"{console.path}/agents/new")
