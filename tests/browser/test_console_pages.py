@@ -81,6 +81,21 @@ def test_the_table_of_records_fits_its_box(opened, console, width):
     assert box.evaluate("each => each.scrollWidth - each.clientWidth") == 0
 
 
+@pytest.mark.parametrize("field", ["agent", "user"])
+def test_a_search_for_somebody_unknown_says_so_and_shows_no_records(opened, console, field):
+    sign_on(opened, console.authority.base_url, f"{console.path}/audit")
+    assert opened.locator(".records tbody tr").count() >= len(CALLS)
+    opened.fill(f"[name={field}]", "nobody")
+    opened.press(f"[name={field}]", "Enter")
+    opened.locator("#results [role=alert]", has_text=f"there is no {field} nobody").wait_for()
+    assert opened.locator(".records tbody tr").count() == 0
+    opened.fill(f"[name={field}]", "")
+    opened.press(f"[name={field}]", "Enter")
+    opened.locator(".records").wait_for()
+    assert opened.locator(".records tbody tr").count() >= len(CALLS)
+    assert opened.locator("#results [role=alert]").count() == 0
+
+
 def test_a_form_with_something_missing_can_be_too(opened, console):
     sign_on(opened, console.authority.base_url, console.path)
     found = []

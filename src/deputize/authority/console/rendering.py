@@ -31,9 +31,13 @@ _HEADERS: Final = {
 }
 HTMX_CONFIG: Final = (
     '{"allowEval":false,"allowScriptTags":false,"includeIndicatorStyles":false,"selfRequestsOnly":true,'
-    '"historyCacheSize":0,"refreshOnHistoryMiss":true}'
+    '"historyCacheSize":0,"refreshOnHistoryMiss":true,"responseHandling":[{"code":"204","swap":false},'
+    '{"code":"[23]..|422","swap":true},{"code":"[45]..","swap":false,"error":true}]}'
 )
-"""Nothing is evaluated, no style is added, and no page, which may show a secret, is kept in the browser."""
+"""Nothing is evaluated, no style is added, and no page, which may show a secret, is kept in the browser.
+
+An answer that says what is wrong with what was typed (422) takes the place of what stood there before.
+"""
 
 
 def render(template: str, values: dict[str, Any], status: int = 200) -> HTMLResponse:

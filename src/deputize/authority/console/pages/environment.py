@@ -149,7 +149,7 @@ async def preview(call: ConsoleCall, view: ObjectView, form: EntryForm) -> Respo
     except EnvironmentFileInvalid as error:
         filled = filled.with_problems(problems_of(error))
     response = show_settings(call, view, "branding", filled)
-    response.status_code = 200  # htmx shows nothing else, and nothing was asked for that could be refused
+    response.status_code = 200  # nothing was asked for that could be refused
     return response
 
 
