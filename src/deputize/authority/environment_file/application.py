@@ -21,7 +21,15 @@ from deputize.authority.environment_file.outcome import (
 from deputize.authority.environment_file.plan import ChangePlan, Difference, Hashing, NewSecret, warnings_of
 from deputize.authority.environment_file.problems import EnvironmentFileInvalid, Problems
 from deputize.authority.environment_file.reading import Parsed, Resolve, parse
-from deputize.authority.storage import DirectoryRows, EnvironmentRow, ObjectRow, Put, RowChange, Store
+from deputize.authority.storage import (
+    DirectoryConflict,
+    DirectoryRows,
+    EnvironmentRow,
+    ObjectRow,
+    Put,
+    RowChange,
+    Store,
+)
 from deputize.kernel.clock import Clock
 from deputize.kernel.errors import ConfigurationError, Position
 from deputize.oauth.records.store import User
@@ -43,6 +51,13 @@ class Applied:
     """The users that came or changed, as they are now."""
     secrets: tuple[IssuedSecret, ...]
     """Secrets that came into being, readable here and never again."""
+    read_version: int | None = None
+    """Of the directory, as the file was compared with it; `None` where a server did that."""
+
+    @property
+    def removals(self) -> tuple[Difference, ...]:
+        """Those of `differences` after which something is gone."""
+        return tuple(each for each in self.differences if isinstance(each, Difference) and each.after is None)
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -71,6 +86,8 @@ class Application:
 
     `None` keeps what it was last told, or `DEFAULT_BASE_URL`.
     """
+    read_version: int | None = None
+    """`Applied.read_version` of the dry run that it has to be the same as; `None` where none has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +109,8 @@ class EnvironmentChange:
 async def apply(application: Application, store: Store, passwords: Hashing, clock: Clock) -> Applied:
     """Make the store say what the file says.
 
-    Raises `EnvironmentFileInvalid` with everything that is wrong, or `DirectoryConflict`; then nothing was
-    changed.
+    Raises `EnvironmentFileInvalid` with everything that is wrong, or `DirectoryConflict`, also where the
+    directory is not the one of `read_version`; then nothing was changed.
     """
     parsed = parse(application.text, application.file, application.resolve)
     file = file_of(parsed, application.file)
@@ -103,7 +120,10 @@ async def apply(application: Application, store: Store, passwords: Hashing, cloc
         base_url=application.base_url,
         dry_run=application.dry_run,
     )
-    return await make_change(change, await store.directory_rows.load(), store, passwords, clock.now())
+    rows = await store.directory_rows.load()
+    if application.read_version not in {None, rows.version}:
+        raise DirectoryConflict("the directory was changed meanwhile; look again at what the file changes")
+    return await make_change(change, rows, store, passwords, clock.now())
 
 
 def file_of(parsed: Parsed, name: str) -> EnvironmentFile:
@@ -184,6 +204,7 @@ def _applied(plan: ChangePlan, outcome: Outcome, *, dry_run: bool) -> Applied:
         plan.objects_after(),
         tuple(users),
         tuple(plan.secrets),
+        outcome.existing.version,
     )
 
 

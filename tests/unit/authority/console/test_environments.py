@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from deputize.authority.administration import Operator
 from deputize.authority.console.pages.environments import MAX_FILE
 
 FILE = """environment: Imported
@@ -11,6 +12,7 @@ resources:
   - name: api
     scopes: [{ name: read }]
 """
+ROOT = Operator("command", "0", "root", frozenset({"administrator"}))
 MARKUP = "<script>alert(1)</script>"
 
 
@@ -49,6 +51,66 @@ async def test_a_file_changes_nothing_before_its_changes_were_seen(console):
         await browser.get(f"{console.path}/environments/import")
         again = await browser.submit(file=FILE, action="check")
         assert "everything is so already" in again.text
+
+
+OTHER = "Nothing was applied"
+
+
+async def test_a_file_that_was_changed_after_it_was_shown_is_shown_anew_with_its_warnings(console):
+    impersonating = FILE + "    impersonation_allowed: true\n"
+    async with console.signed_on() as browser:
+        await browser.get(f"{console.path}/environments/import")
+        await browser.submit(file=FILE, action="check")
+        shown = await browser.submit(file=impersonating, action="apply")
+        assert (OTHER in shown.text, "allows impersonation" in shown.text) == (True, True)
+        assert named(console, "Imported") is None
+        shown = await browser.submit(file=impersonating.replace("\n", "\r\n"), action="apply")
+        assert OTHER not in shown.text
+        [resource] = named(console, "Imported").resources.values()
+        assert resource.settings.impersonation_allowed is True
+
+
+async def test_a_file_is_not_applied_to_an_environment_that_is_another_than_was_shown(console):
+    administration = console.authority.services.administration
+    async with console.signed_on() as browser:
+        await browser.get(f"{console.path}/environments/import")
+        await browser.submit(file=FILE, action="check")
+        await browser.submit(action="apply")
+        made = named(console, "Imported")
+        [resource] = made.resources.values()
+        await browser.get(f"{console.path}/environments/import")
+        await browser.submit(file=f"{FILE}    token_lifetime: 30 minutes\n", action="check")
+        for lifetime, is_changed in (("15 minutes", True), ("15 minutes", False)):
+            entry = {"token_lifetime": lifetime}
+            await administration.change(ROOT, made.id, "resource", entry, object_id=resource.id)
+            shown = await browser.submit(action="apply")
+            assert (OTHER in shown.text) is is_changed
+        view = await administration.find(ROOT, made.id, "resource", resource.id)
+        assert view.entry["token_lifetime"] == "30 minutes"
+
+
+async def test_no_seal_but_that_of_the_page_applies_a_file(console):
+    async with console.signed_on() as browser:
+        await browser.get(f"{console.path}/environments/import")
+        for sealed in ("", "x"):
+            shown = await browser.submit(file=FILE, action="apply", shown=sealed)
+            assert (OTHER in shown.text, named(console, "Imported")) == (True, None)
+
+
+async def test_what_a_file_removes_comes_first_and_is_counted_on_the_button(console):
+    async with console.signed_on() as browser:
+        await browser.get(f"{console.path}/environments/import")
+        await browser.submit(file=FILE, action="check")
+        await browser.submit(action="apply")
+        await browser.get(f"{console.path}/environments/import")
+        other = FILE.replace("api", "other") + "prune: true\n"
+        text = (await browser.submit(file=other, action="check")).text
+        assert 'class="danger">Apply, and remove 1<' in text
+        warned = re.search(r'<div class="warning">(.*?)</div>', text, re.DOTALL)
+        assert re.findall(r"<code>(.*?)</code>", warned[1]) == ["- resource api"]
+        assert (text.count("- resource api"), warned.end() < text.index("+ resource other")) == (1, True)
+        await browser.submit(action="apply")
+        assert [each.name for each in named(console, "Imported").resources.values()] == ["other"]
 
 
 async def test_what_is_wrong_with_a_file_is_shown_with_a_caret(console):

@@ -11,7 +11,7 @@ from deputize.authority.directory.objects import (
     ResourceObject,
 )
 from deputize.authority.directory.objects import agent as agent_object
-from deputize.authority.environment_file import EnvironmentFileInvalid
+from deputize.authority.environment_file import Application, EnvironmentFileInvalid, apply
 from deputize.authority.signon import steps
 from deputize.authority.signon.step import StepSettings
 from deputize.authority.signon.steps import STEPS
@@ -210,6 +210,18 @@ async def test_a_dry_run_tells_and_does_nothing(applying):
     assert "+ agent Agent" in planned.lines
     rows = await applying.store.directory_rows.load()
     assert (rows.environments, rows.objects) == ((), ())
+
+
+async def test_what_was_tried_is_applied_only_while_the_directory_is_the_same(applying):
+    tried = await applying(AGENT, dry_run=True)
+    await applying("environment: Another")
+    application = Application(AGENT.encode(), "test.yaml", {}.get, read_version=tried.read_version)
+    where = (applying.store, applying.passwords, applying.clock)
+    with pytest.raises(DirectoryConflict, match="was changed meanwhile"):
+        await apply(application, *where)
+    tried = await applying(AGENT, dry_run=True)
+    applied = await apply(replace(application, read_version=tried.read_version), *where)
+    assert applied.lines == tried.lines
 
 
 async def test_one_error_refuses_the_whole_file(applying):

@@ -1,5 +1,6 @@
 """Settings → Environments: begin one empty, or bring one in as a file."""
 
+import json
 from base64 import b64decode
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,8 +14,10 @@ from deputize.authority.console.requests import problems_of
 from deputize.authority.console.secrets import forget_shown, leave_to_show, take_shown
 from deputize.authority.console.section import ConsolePage, ConsoleSection
 from deputize.authority.environment_file import Application, Applied, EnvironmentFileInvalid
+from deputize.authority.seals import seal
 from deputize.authority.shown_once import fits
 from deputize.authority.storage import DirectoryConflict
+from deputize.kernel.digests import same
 from deputize.kernel.errors import ConfigurationError
 from deputize.kernel.values import JsonObject
 
@@ -81,17 +84,46 @@ async def import_file(call: ConsoleCall) -> Response:
     if problems:
         return show_import_form(call, form.with_problems({"file": call.t("console.required")}))
     text = str(entry["file"])
-    is_seen = call.typed.get("action") == ["apply"] and not chosen
-    application = Application(text.encode(), _FILE_NAME, lambda _: None, dry_run=not is_seen)
     try:
-        applied = await call.administration.environments.apply(call.operator, application)
+        return await apply_or_show(call, form, text)
     except EnvironmentFileInvalid as error:
         wrong = form.with_problems({"file": call.t("environments.invalid")})
         mistakes = [Mistake(each, show_place(text, each)) for each in error.errors]
         return show_import_form(call, wrong, mistakes=mistakes)
-    if is_seen:
-        return await leave_imported(call, applied)
-    return show_import_form(call, form, applied=applied)
+
+
+async def apply_or_show(call: ConsoleCall, form: FilledForm, text: str) -> Response:
+    """Apply a file where just that was shown before, else show what it would change.
+
+    Raises `EnvironmentFileInvalid`.
+    """
+    environments = call.administration.environments
+    application = Application(text.encode(), _FILE_NAME, lambda _: None, dry_run=True)
+    shown = await environments.apply(call.operator, application)
+    sealed = await seal_shown(call, text, shown)
+    is_applying = call.typed.get("action") == ["apply"]
+    if is_applying and same(next(iter(call.typed.get("shown", ())), ""), sealed):
+        seen = replace(application, dry_run=False, read_version=shown.read_version)
+        try:
+            return await leave_imported(call, await environments.apply(call.operator, seen))
+        except DirectoryConflict:  # somebody was faster, in the moment since it was compared
+            shown = await environments.apply(call.operator, application)
+            sealed = await seal_shown(call, text, shown)
+    return show_import_form(call, form, applied=shown, sealed=sealed, is_other=is_applying)
+
+
+async def seal_shown(call: ConsoleCall, text: str, shown: Applied) -> str:
+    """Compute the seal of a file and of what it would change, so that nothing else is applied unseen."""
+    changes = [(str(each), each.record().get("before")) for each in shown.differences]
+    session = call.administrator.session
+    return await seal(
+        call.services.store.server_keys,
+        session.environment_id,
+        "import shown",
+        session.id,
+        text,
+        json.dumps([shown.environment.id, changes, shown.warnings], sort_keys=True),
+    )
 
 
 async def leave_imported(call: ConsoleCall, applied: Applied) -> Response:
@@ -154,8 +186,14 @@ def show_import_form(
     form: FilledForm,
     mistakes: Sequence[Mistake] = (),
     applied: Applied | None = None,
+    sealed: str = "",
+    *,
+    is_other: bool = False,
 ) -> Response:
-    """Show the form of a file, with what is wrong with it or what it would change."""
+    """Show the form of a file, with what is wrong with it or what it would change.
+
+    `is_other`: whether something else was shown before, which is why the file is not applied.
+    """
     return call.show_form(
         "environments_import.html",
         form,
@@ -163,6 +201,8 @@ def show_import_form(
         crumbs=crumbs_of(call),
         mistakes=mistakes,
         applied=applied,
+        sealed=sealed,
+        is_other=is_other,
     )
 
 
