@@ -185,6 +185,7 @@ def test_whoever_is_invited_chooses_a_password_and_is_in_the_console(opened, con
     sign_on(opened, console.authority.base_url, f"{console.path}/administrators/invite")
     guest = f"guest {id(opened)}"
     opened.fill("[name=username]", guest)
+    opened.check("[value=administrator]")
     opened.click("main form.card .buttons button")
     link = opened.text_content(".secret code")
     context = chromium.new_context(locale="en-US")

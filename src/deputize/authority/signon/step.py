@@ -7,10 +7,11 @@ Each lives in a file of `steps`, or in a package that provides it through the en
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
+from deputize.authority.directory.objects import ADMINISTRATORS
 from deputize.authority.services import Services
 from deputize.authority.signon.disclosure import agent_title
 from deputize.authority.signon.pages import Language, Problem
@@ -83,6 +84,13 @@ class Situation:
     def agent_name(self) -> str:
         """The name of the agent that sent the user here; empty for the user's own pages."""
         return agent_title(self.request.client, self.reader_languages) if self.request else ""
+
+    @property
+    def purpose(self) -> Literal["agent", "administration", "account"]:
+        """What the user signs on for: the agent that sent them, the console, or their own pages."""
+        if self.request:
+            return "agent"
+        return "administration" if self.environment.name == ADMINISTRATORS else "account"
 
     @property
     def redirect_uri(self) -> str:

@@ -34,6 +34,18 @@ async def test_whoever_is_invited_has_the_roles_that_were_ticked_and_the_link_wo
         assert (await guest.get(path)).status_code == 410
 
 
+async def test_no_role_is_ticked_beforehand_and_the_link_s_page_says_what_each_may_do(console):
+    async with console.signed_on() as browser:
+        form = (await browser.get(f"{console.path}/administrators/invite")).text.partition("<main")[2]
+        assert "They hold for all environments." in form
+        assert ('type="checkbox"' in form, " checked" in form) == (True, False)
+        for roles, is_told in ((["agent_owner"], True), (["auditor", "agent_owner"], False)):
+            shown = (await invite(console, browser, "olga", *roles)).text
+            assert "Agent owner: sees the agents that name them as Owner" in shown
+            assert ("enter olga as Owner of each of their agents" in shown) is is_told
+            assert ("Auditor: reads everything" in shown.partition("<main")[2]) is not is_told
+
+
 async def test_a_withdrawn_invitation_lets_nobody_in(console):
     async with console.signed_on() as browser:
         path = link_in(await invite(console, browser, "guest", "auditor"))

@@ -45,6 +45,18 @@ async def test_administrators_sign_on_once_and_come_to_what_they_asked_for(conso
         assert "demouser" in browser.response.text
 
 
+async def test_signing_on_says_what_it_is_for(console):
+    async with console.authority.client() as client:
+        browser = Browser(console.authority, client)
+        for path, purpose in (
+            (console.path, "to administer Deputize"),
+            (f"/{console.home}/my", "to administer Deputize"),
+            (f"/{console.environment}/my", "to see which agents may act for you"),
+        ):
+            await browser.get(path)
+            assert purpose in browser.response.text, path
+
+
 @pytest.mark.parametrize("target", ["https://evil.test/", "//evil.test/console", "/console/../x", "/v1"])
 async def test_signing_on_leads_to_the_console_alone(console, target):
     async with console.authority.client() as client:

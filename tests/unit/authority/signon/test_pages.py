@@ -23,6 +23,7 @@ from deputize.authority.signon.steps.login import LOGIN
 
 LOGIN_VALUES = {
     "agent_name": "MCP <Tutorial>",
+    "purpose": "agent",
     "stranger": None,
     "csrf": "token",
     "step": "LOGIN",

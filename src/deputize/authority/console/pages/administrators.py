@@ -66,7 +66,7 @@ async def save_administrator(call: ConsoleCall) -> Response:
 
 async def show_invitation(call: ConsoleCall) -> Response:
     """Ask what somebody is to be invited to."""
-    return show_invitation_form(call, INVITATION.fill({"roles": ["administrator"]}, call.moments))
+    return show_invitation_form(call, INVITATION.fill({}, call.moments))
 
 
 async def invite(call: ConsoleCall) -> Response:
@@ -86,7 +86,7 @@ async def invite(call: ConsoleCall) -> Response:
     except EnvironmentFileInvalid as error:
         return show_invitation_form(call, form.with_problems(problems_of(error)))
     facts: JsonObject = changed.view.facts if changed.view else {}
-    invited = {"name": str(entry["username"]), "expires_at": facts.get("expires_at")}
+    invited = {"name": entry["username"], "roles": entry["roles"], "expires_at": facts.get("expires_at")}
     return await leave_to_show(call, "administrators", "invited", link=changed.secrets[0].text, **invited)
 
 
@@ -134,8 +134,8 @@ def show_invitation_form(call: ConsoleCall, form: FilledForm) -> Response:
 
 
 def role_options(call: ConsoleCall) -> list[tuple[str, str]]:
-    """List the roles with their words."""
-    return [(role, call.t(f"console.role_{role}")) for role in ROLES]
+    """List the roles with what each may do."""
+    return [(role, call.t(f"administrators.may_{role}")) for role in ROLES]
 
 
 def crumbs_of(call: ConsoleCall) -> list[tuple[str, str]]:

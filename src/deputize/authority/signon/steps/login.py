@@ -75,6 +75,7 @@ def page_values(step: Step, situation: Situation, again: Again) -> Mapping[str, 
     offers_passkey = step.settings.get("or_passkey") and relying_party(situation.environment).is_possible
     return {
         "agent_name": situation.agent_name,
+        "purpose": situation.purpose,
         "stranger": situation.stranger,
         "username": again.typed or hint[:MAX_LENGTH],
         "passkey_options": passkey_options(situation) if offers_passkey else "",

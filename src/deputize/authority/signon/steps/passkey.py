@@ -64,6 +64,7 @@ def page_values(step: Step, situation: Situation, _again: Again) -> Mapping[str,
     values: dict[str, object] = {
         "username": somebody.user.username if somebody else "",
         "agent_name": situation.agent_name,
+        "purpose": situation.purpose,
         "stranger": situation.stranger,
         "is_offer": step.settings.get("required_of") == "nobody",
         "options": "",
