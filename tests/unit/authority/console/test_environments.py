@@ -1,11 +1,12 @@
 """Settings → Environments: one that is empty, and one from a file whose changes are seen first."""
 
 import re
+from html import unescape
 
 import pytest
 
 from deputize.authority.administration import Operator
-from deputize.authority.console.pages.environments import MAX_FILE
+from deputize.authority.console.pages.environments import EXAMPLE, MAX_FILE
 
 FILE = """environment: Imported
 resources:
@@ -163,3 +164,49 @@ async def test_a_form_with_a_file_has_to_come_from_this_session(console):
             files={"upload": ("f.yaml", FILE.encode(), "application/yaml")},
         )
         assert (refused.status_code, named(console, "Imported")) == (403, None)
+
+
+@pytest.mark.parametrize(("role", "status"), [("administrator", 200), ("auditor", 200), ("agent_owner", 403)])
+async def test_an_environment_is_exported_as_the_command_does_for_those_who_read_all(console, role, status):
+    administration = console.authority.services.administration
+    owned = {"name": "Owned", "owner": "agent_owner", "redirect_uris": ["https://a.example.com/"]}
+    await administration.change(ROOT, console.environment, "agent", owned)
+    async with console.signed_on(role) as browser:
+        answer = await browser.get(f"{console.path}/environment/export")
+        text = await administration.environments.export(ROOT, console.environment)
+        assert (answer.status_code, answer.text == text) == (status, status == 200)
+        if status == 200:
+            assert answer.headers["content-type"].partition(";")[0] == "application/yaml"
+            assert answer.headers["content-disposition"] == (
+                "attachment; filename=\"environment.yaml\"; filename*=UTF-8''Agent%20Delegation.yaml"
+            )
+            assert answer.headers["cache-control"] == "no-store"
+            assert not re.search(r"^ *(secret|password|password_hash):", answer.text, re.MULTILINE)
+            for page in ("environment", "environments", "environments/import"):
+                shown = await browser.get(f"{console.path}/{page}")
+                assert f'href="{console.path}/environment/export"' in shown.text
+
+
+async def test_the_name_of_an_exported_file_ends_no_header(console):
+    administration = console.authority.services.administration
+    made = await administration.environments.create(ROOT, {"environment": 'Bank "Süd"/A; x=y'})
+    async with console.signed_on() as browser:
+        answer = await browser.get(f"/console/{made.view.id}/environment/export")
+        told = answer.headers["content-disposition"].rpartition("''")[2]
+        assert told == "Bank%20%22S%C3%BCd%22%2FA%3B%20x%3Dy.yaml"
+
+
+async def test_the_example_of_the_page_can_be_imported_and_what_is_exported_changes_nothing(console):
+    async with console.signed_on() as browser:
+        shown = await browser.get(f"{console.path}/environments/import")
+        example = unescape(re.search(r"<pre>(.*?)</pre>", shown.text, re.DOTALL)[1])
+        assert example == EXAMPLE
+        shown = await browser.submit(file=example, action="check")
+        assert 'class="warning"' not in shown.text
+        await browser.submit(action="apply")
+        made = named(console, "Example")
+        assert [each.name for each in made.agents.values()] == ["Assistant"]
+        exported = (await browser.get(f"{console.path}/environment/export")).text
+        await browser.get(f"{console.path}/environments/import")
+        again = await browser.submit(file=exported, action="check")
+        assert "everything is so already" in again.text

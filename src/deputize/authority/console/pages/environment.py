@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final, NamedTuple, get_args
+from urllib.parse import quote
 
 from starlette.responses import Response
 
@@ -151,6 +152,15 @@ async def preview(call: ConsoleCall, view: ObjectView, form: EntryForm) -> Respo
     response = show_settings(call, view, "branding", filled)
     response.status_code = 200  # nothing was asked for that could be refused
     return response
+
+
+async def export(call: ConsoleCall) -> Response:
+    """Hand out the file that makes the environment, as `deputize export` writes it, without any secret."""
+    text = await call.administration.environments.export(call.operator, call.environment.id)
+    name = quote(f"{call.environment.name}.yaml", safe="")
+    disposition = f"attachment; filename=\"environment.yaml\"; filename*=UTF-8''{name}"  # RFC 6266
+    headers = {"Content-Disposition": disposition, "Cache-Control": "no-store"}
+    return Response(text, media_type="application/yaml", headers=headers)
 
 
 async def show_list(call: ConsoleCall, tab: str) -> Response:
@@ -321,5 +331,9 @@ def _pages() -> Sequence[ConsolePage]:
 SECTION = ConsoleSection(
     "environment",
     "settings",
-    (*_pages(), ConsolePage("environment/remove", confirm_removal, remove_environment)),
+    (
+        *_pages(),
+        ConsolePage("environment/export", export),
+        ConsolePage("environment/remove", confirm_removal, remove_environment),
+    ),
 )

@@ -25,6 +25,23 @@ NEW = EntryForm("environments", FormField("environment", required=True, maxlengt
 MAX_FILE: Final = 900_000
 """Characters of a file."""
 FILE = EntryForm("environments", Area("file", required=True, maxlength=MAX_FILE, rows=18))
+EXAMPLE: Final = """\
+environment: Example
+resources:
+  - name: accounts
+    audience: https://mcp.example.com/mcp
+    scopes:
+      - name: read
+        description: Read your accounts
+agents:
+  - name: Assistant
+    scopes:
+      accounts: [read]
+users:
+  - username: maria
+    email: maria@example.com
+"""
+"""What the page shows of the format."""
 _FILE_NAME = "environment"
 _WIDTH = 160
 """Characters of a line that are shown around what is wrong."""
@@ -203,6 +220,7 @@ def show_import_form(
         applied=applied,
         sealed=sealed,
         is_other=is_other,
+        example=EXAMPLE,
     )
 
 
