@@ -217,7 +217,7 @@ def add_resources(administrator, audience):
     begin_attribute(administrator, "sub")
     administrator.choose("Mapping", "Username")
     administrator.press("Save")
-    administrator.says("sub is saved.")
+    administrator.says("The attribute sub is saved.")
     add_expression(administrator, "may_act", MAY_ACT)
     add_scope(administrator, "agent")
     return id_and_secret
@@ -233,7 +233,7 @@ def add_expression(administrator, name, expression):
     administrator.choose("Its value is", "an advanced expression")
     administrator.type(Expression=expression)
     administrator.press("Save")
-    administrator.says(f"{name} is saved.")
+    administrator.says(f"The attribute {name} is saved.")
 
 
 def add_scope(administrator, name):
@@ -241,7 +241,7 @@ def add_scope(administrator, name):
     administrator.click("Add scope")
     administrator.type(Scope_name=name)
     administrator.press("Save")
-    administrator.says(f"{name} is saved.")
+    administrator.says(f"The scope {name} is saved.")
 
 
 def write_agreement(administrator):
@@ -261,7 +261,7 @@ def write_agreement(administrator):
     administrator.says("Now tick Enabled and save")
     administrator.tick(administrator.field("Enabled"))
     administrator.press("Save")
-    administrator.says("Agent Consent is saved.")
+    administrator.says("The agreement Agent Consent is saved.")
 
 
 def add_policy(administrator):
@@ -296,7 +296,7 @@ def add_agent(administrator):
     administrator.tab("Policies")
     administrator.choose("Policy", "Agent-Consent-Login")
     administrator.press("Add policy")
-    administrator.says("MCP Tutorial is saved.")
+    administrator.says("The agent MCP Tutorial is saved.")
     return id_and_secret
 
 
@@ -306,7 +306,7 @@ def add_user(administrator, password):
     administrator.click("Add User")
     administrator.type(Username="demouser", Password=password)
     administrator.press("Create")
-    administrator.says("demouser is saved.")
+    administrator.says("The user demouser is saved.")
 
 
 def stop_agent(administrator):

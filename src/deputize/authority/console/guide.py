@@ -9,7 +9,8 @@ from deputize.oauth.records.directory import Agent, Environment, Resource
 
 _SAID_AFTER: Final = frozenset(
     {
-        "resources.item_saved",
+        "resources.attribute_saved",
+        "resources.scope_saved",
         "agreements.saved",
         "policies.step_saved",
         "policies.saved",

@@ -76,7 +76,7 @@ async def test_roles_are_changed_from_any_environments_page_and_one_administrato
         assert ("nobody</a>" in listed.text, "auditor</a>" in listed.text) == (False, True)
         await browser.get(f"{console.path}/administrators/{auditor.id}")
         await browser.submit(roles=["auditor", "administrator"], enabled="on")
-        assert "auditor is saved." in browser.response.text
+        assert "The administrator auditor is saved." in browser.response.text
         assert (await find_user(console, "auditor")).roles == "auditor administrator"
         await browser.get(f"{console.path}/administrators/{auditor.id}")
         await browser.submit(roles=["auditor"], enabled="on")

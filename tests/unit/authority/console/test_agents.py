@@ -112,7 +112,7 @@ async def test_an_agent_is_set_up_by_the_pages_alone_and_gets_tokens(console):
         await browser.submit(scope=[f"{test.id} test", f"{own.id} agent"])
         await browser.get(f"{console.path}/agents/{agent.id}/policies")
         await browser.submit(policy="Agent-Consent-Login", add="on")
-        assert "New Agent is saved." in browser.response.text
+        assert "The agent New Agent is saved." in browser.response.text
     assert (await find(console, "New Agent")).entry == {
         "name": "New Agent",
         "grants": grants,

@@ -237,7 +237,7 @@ async def test_an_administrator_makes_changes_and_removes_a_user_without_scripts
     async with console.signed_on() as browser:
         await browser.get(f"{console.path}/users/new")
         await browser.submit(**user_form(password=PASSWORD, email="a@example.com"))
-        assert "somebody is saved." in browser.response.text
+        assert "The user somebody is saved." in browser.response.text
         user = await find_user(console, "somebody", console.environment)
         assert (user.email, user.enabled) == ("a@example.com", True)
         again = await browser.get(browser.response.url.path)

@@ -152,11 +152,11 @@ async def test_a_policy_is_renamed_with_its_agents_and_removed_when_none_uses_it
         path = await where(console, "Unused")
         await browser.get(f"{path}/remove")
         await browser.submit()
-        assert "Unused is removed." in browser.response.text
+        assert "The policy Unused is removed." in browser.response.text
         path = await where(console)
         await browser.get(path)
         await browser.submit(form_to_name(browser.response), name="Consented")
-        assert "Consented is saved." in browser.response.text
+        assert "The policy Consented is saved." in browser.response.text
         assert "MCP Tutorial" in browser.response.text
     assert await find(console, "Unused") is None
     agents = console.authority.directory.current.environments[console.environment].agents.values()

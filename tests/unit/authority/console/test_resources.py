@@ -68,7 +68,7 @@ async def test_a_resource_is_set_up_by_the_pages_alone(console):
         await browser.submit(
             name="pay", description="Transfer money", descriptions="de: Geld überweisen", consent="on_use"
         )
-        assert "pay is saved." in browser.response.text
+        assert "The scope pay is saved." in browser.response.text
     assert (await find(console, "extra")).entry == {
         "name": "extra",
         "audience": "https://api.example.com/mcp",
@@ -111,7 +111,7 @@ async def test_an_item_is_changed_and_removed_and_the_others_stay(console):
         shown = await browser.get(f"{console.path}/resources/{resource.id}/attributes")
         place = [*re.findall(r'<form method="post" action="([^"]+)"', shown.text)]
         await browser.submit(next(n for n, each in enumerate(place) if each.endswith("/sub/remove")))
-        assert "sub is removed." in browser.response.text
+        assert "The attribute sub is removed." in browser.response.text
     assert (await find(console, "test")).entry["attributes"] == before["attributes"][1:]
 
 

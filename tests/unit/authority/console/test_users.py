@@ -29,7 +29,7 @@ async def test_a_user_is_disabled_after_what_ends_was_said(console):
         found = await find_user(console)
         assert (found.enabled, found.given_name) == (True, "Ada")
         await browser.submit()
-        assert "demouser is disabled." in browser.response.text
+        assert "The user demouser is disabled." in browser.response.text
         assert (await find_user(console)).enabled is False
         await browser.submit(given_name="Eva")
         assert browser.response.url.path == where

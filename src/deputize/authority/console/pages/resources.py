@@ -144,14 +144,18 @@ async def save_attribute(call: ConsoleCall) -> Response:
     if isinstance(saved, FilledForm):
         return show_mapping(call, resource, saved, chosen)
     name = str(chosen["name"])
-    return await call.leave("resources", resource.id, "attributes", flash="resources.item_saved", name=name)
+    return await call.leave(
+        "resources", resource.id, "attributes", flash="resources.attribute_saved", name=name
+    )
 
 
 async def remove_attribute(call: ConsoleCall) -> Response:
     """Remove the attribute in the path."""
     resource, name = await call.find("resource"), call.id("item")
     await ATTRIBUTES.remove(call, resource, name)
-    return await call.leave("resources", resource.id, "attributes", flash="resources.item_removed", name=name)
+    return await call.leave(
+        "resources", resource.id, "attributes", flash="resources.attribute_removed", name=name
+    )
 
 
 async def show_scopes(call: ConsoleCall) -> Response:
@@ -180,14 +184,14 @@ async def save_scope(call: ConsoleCall) -> Response:
     if isinstance(saved, FilledForm):
         return show_scope_form(call, resource, saved)
     name = str(entry["name"])
-    return await call.leave("resources", resource.id, "scopes", flash="resources.item_saved", name=name)
+    return await call.leave("resources", resource.id, "scopes", flash="resources.scope_saved", name=name)
 
 
 async def remove_scope(call: ConsoleCall) -> Response:
     """Remove the scope in the path."""
     resource, name = await call.find("resource"), call.id("item")
     await SCOPES.remove(call, resource, name)
-    return await call.leave("resources", resource.id, "scopes", flash="resources.item_removed", name=name)
+    return await call.leave("resources", resource.id, "scopes", flash="resources.scope_removed", name=name)
 
 
 async def show_secrets(call: ConsoleCall) -> Response:
