@@ -186,10 +186,10 @@ async def test_a_consent_does_not_take_the_place_of_one_that_was_not_read(store)
 
 async def test_what_was_withdrawn_meanwhile_is_not_extended(store):
     await store.consents.record_consent(CONSENT, None)
-    await store.consents.withdraw_consents(ENVIRONMENT, USER_ID, CONSENT.client_id, 960.0)
+    await store.consents.withdraw_consents(ENVIRONMENT, USER_ID, CONSENT.client_id, 960.0, "user")
     assert not await store.consents.record_consent(replace(CONSENT, accepted_at=1000.0), CONSENT)
     (withdrawn,) = await store.consents.consents_of(ENVIRONMENT, USER_ID)
-    assert withdrawn == replace(CONSENT, withdrawn_at=960.0)
+    assert withdrawn == replace(CONSENT, withdrawn_at=960.0, withdrawn_by="user")
     assert await store.consents.record_consent(replace(CONSENT, id="c2"), withdrawn)
 
 

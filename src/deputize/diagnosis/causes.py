@@ -292,8 +292,8 @@ AGREEMENT_DISABLED: Final = Cause(
 CONSENT_MISSING: Final = Cause(
     "consent_missing",
     "consent is missing or was withdrawn",
-    "{user} has not agreed that the agent {agent} acts for them, or not to all that it asks for, or has "
-    "withdrawn it: {reason}",
+    "{user} has not agreed that the agent {agent} acts for them, or not to all that it asks for, or it "
+    "was withdrawn: {reason}",
     "let the user sign on through the agent and agree; deputize doctor --accept agrees for a test user",
     Setting("user", "consents"),
 )

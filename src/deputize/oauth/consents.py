@@ -75,7 +75,7 @@ def why_due(consent: Consent | None, agreement: Agreement, reach: Covers, now: f
     if consent is None:
         return "it was never accepted"
     if consent.withdrawn_at is not None:
-        return "the consent was withdrawn"
+        return f"the consent {consent.withdrawal}"
     if consent.version < agreement.version:
         return f"the consent is to version {consent.version}, the agreement has version {agreement.version}"
     if not is_in_force(consent, agreement, now):

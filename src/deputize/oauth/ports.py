@@ -218,10 +218,13 @@ class Consents(Protocol):
         """
         ...
 
-    async def withdraw_consents(self, environment_id: str, user_id: str, client_id: str, now: float) -> None:
+    async def withdraw_consents(
+        self, environment_id: str, user_id: str, client_id: str, now: float, by: str | None = None
+    ) -> None:
         """Withdraw what the user agreed to for that agent, and its part in what they agreed to for others.
 
-        Every token about the user in which it has a part stops working for good. Durable before this returns.
+        `by` is kept as `Consent.withdrawn_by`. Every token about the user in which it has a part stops
+        working for good. Durable before this returns.
         """
         ...
 

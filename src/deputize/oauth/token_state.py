@@ -81,7 +81,14 @@ def withdrawal_refusal(state: TokenState, agent: Agent) -> str | None:
     user, grant = state.user, state.grant
     if user is None or grant is None or user.withdrawals.get(agent.id, 0) <= grant.withdrawn:
         return None
-    return f"the user withdrew what they had agreed to for {agent.name!r} after this sign-on"
+    # A consent says who withdrew it; one from before this sign-on tells of another withdrawal.
+    mine = {
+        each.withdrawal
+        for each in state.consents
+        if each.client_id == agent.id and (each.withdrawn_at or 0) >= grant.created_at
+    }
+    how = mine.pop() if len(mine) == 1 else "was withdrawn"
+    return f"what the user had agreed to for {agent.name!r} {how} after this sign-on"
 
 
 def lapses_at(environment: Environment, basis: Basis, state: TokenState) -> float:
@@ -105,7 +112,7 @@ def coverage_refusal(
 
     Each agreement that the grant's policy prompts for has to cover them; without one, what the administrator
     granted is covered. Where an identity assertion stands for the sign-on, that has to name them as well.
-    What the user withdrew from the client since the sign-on is never covered again.
+    What was withdrawn from the client since the sign-on is never covered again.
     """
     if refusal := withdrawal_refusal(state, client):
         return refusal

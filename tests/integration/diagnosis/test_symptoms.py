@@ -351,7 +351,7 @@ TROUBLES = (
         Pair.apply,
     ),
     Trouble(
-        "the user withdrew",
+        "was withdrawn",
         causes.CONSENT_MISSING,
         withdrawing,
         told=lambda pair: {"accepts": False},

@@ -182,9 +182,28 @@ def test_dead_with_any_agent_that_the_user_withdrew_from_since(basis, agent):
         )
         why = refusal(state, basis=basis)
         if has_part and number > before:
-            assert f"withdrew what they had agreed to for {agent.name!r} after this sign-on" in why
+            assert f"what the user had agreed to for {agent.name!r} was withdrawn after this sign-on" in why
         else:
             assert why is None
+
+
+@pytest.mark.parametrize(
+    ("by", "at", "said"),
+    [
+        ("user", NOW, " by the user"),
+        ("administrator alice", NOW, " by administrator alice"),
+        (None, NOW, ""),
+        ("administrator alice", GRANT.created_at - 1, ""),
+    ],
+)
+def test_who_withdrew_is_said_where_that_is_known_of_this_withdrawal(by, at, said):
+    state = replace(
+        ALIVE,
+        grant=replace(GRANT, withdrawn=0),
+        user=replace(USER, withdrawals={AGENT.id: 1}),
+        consents=(replace(CONSENT, withdrawn_at=at, withdrawn_by=by),),
+    )
+    assert f"was withdrawn{said} after this sign-on" in refusal(state)
 
 
 def test_an_agent_that_the_user_withdrew_from_since_obtains_nothing_whatever_is_agreed_to_by_now():
@@ -193,7 +212,7 @@ def test_an_agent_that_the_user_withdrew_from_since_obtains_nothing_whatever_is_
     unasked = replace(ENVIRONMENT, policies={POLICY_NAME: replace(POLICY, steps=())})
     for environment in (ENVIRONMENT, unasked):
         assert coverage_refusal(environment, ALIVE, OTHER, TEST, ["test"]) is None
-        assert "withdrew" in coverage_refusal(environment, withdrawn, OTHER, TEST, ["test"])
+        assert "was withdrawn" in coverage_refusal(environment, withdrawn, OTHER, TEST, ["test"])
         assert coverage_refusal(environment, withdrawn, AGENT, TEST, ["test"]) is None
 
 

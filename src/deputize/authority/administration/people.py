@@ -150,15 +150,33 @@ class AdministeredConsents:
             found = await self._store.listings.consents(environment_id, user_id, agent_id, (), _MANY)
             live = [each for each in found if each.withdrawn_at is None]
             if not live:
-                raise NoSuchObject("the user agreed to nothing for that agent, or withdrew it already")
-            await self._store.consents.withdraw_consents(environment_id, user_id, agent_id, self._clock.now())
-            differences = [
-                Difference("consent", each.id, each.client_id, {"user_id": each.user_id}, None)
-                for each in live
-            ]
+                raise NoSuchObject("the user agreed to nothing for that agent, or it was withdrawn already")
+            by = f"administrator {operator.name}"
+            await self._store.consents.withdraw_consents(
+                environment_id, user_id, agent_id, self._clock.now(), by
+            )
+            users = await self._store.listings.usernames({user_id})
+            names = await self._store.listings.names(
+                environment_id, {agent_id, *(each.agreement_id for each in live)}
+            )
+            differences = [_withdrawal_of(each, users.get(user_id, ""), names) for each in live]
             return Changed(None, tuple(differences), ends={"consents": len(live)})
 
         return await self._runner.run(operator, environment_id, attempt)
+
+
+def _withdrawal_of(consent: Consent, username: str, names: Mapping[str, str]) -> Difference:
+    """Return what the record of a withdrawal says: names beside the ids, for either may change."""
+    agent = names.get(consent.client_id, consent.client_id)
+    before: JsonObject = {
+        "user": username,
+        "user_id": consent.user_id,
+        "agent": agent,
+        "agent_id": consent.client_id,
+        "agreement": names.get(consent.agreement_id, consent.agreement_id),
+        "agreement_id": consent.agreement_id,
+    }
+    return Difference("consent", consent.id, agent, before, None)
 
 
 def _view_of_session(session: Session, username: str, now: float) -> ObjectView:
@@ -185,6 +203,7 @@ def _view_of_consent(consent: Consent, username: str, names: Mapping[str, str], 
         "accepted_at": moment(consent.accepted_at),
         "expires_at": moment(consent.expires_at),
         "withdrawn_at": moment(consent.withdrawn_at),
+        "withdrawn_by": consent.withdrawn_by,
         "last_used_at": moment(consent.last_used_at),
         "in_force": consent.withdrawn_at is None and not is_over,
         "covers": {

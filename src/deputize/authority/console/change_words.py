@@ -63,6 +63,9 @@ def _read_change(call: ConsoleCall, change: JsonObject) -> ObjectChange:
         return ObjectChange(subject, call.t("audit.changed_secret", **words), ())
     old: JsonObject = before if isinstance(before, Mapping) else {}
     new: JsonObject = after if isinstance(after, Mapping) else {}
+    if kind == "consent" and "agreement" in old:
+        names = {name: str(old.get(name)) for name in ("user", "agent", "agreement")}
+        return ObjectChange(subject, call.t("audit.changed_withdrawn", **names), tuple(_members(old, {})))
     if change.get("removed") or not new:
         return ObjectChange(subject, call.t("audit.changed_removed", **words), tuple(_members(old, {})))
     if not old:
@@ -74,10 +77,14 @@ def _read_change(call: ConsoleCall, change: JsonObject) -> ObjectChange:
 
 
 def _members(before: JsonObject, after: JsonObject) -> Iterator[MemberChange]:
-    """Yield the members that say something, the object's ids and name apart, which the sentence has."""
+    """Yield the members that say something, the object's ids and name apart, which the sentence has.
+
+    So are ids beside which there is the name.
+    """
     for name in dict.fromkeys((*before, *after)):
         old, new = _written(before.get(name)), _written(after.get(name))
-        if name not in {"id", "environment_id", "name", "term"} and old != new:
+        is_named = name.endswith("_id") and name.removesuffix("_id") in {*before, *after}
+        if name not in {"id", "environment_id", "name", "term"} and not is_named and old != new:
             yield MemberChange(name, old, new)
 
 

@@ -85,16 +85,16 @@ def note_acceptance(connection: Connection, consent: Consent, wording: Wording |
 
 
 def note_withdrawal(
-    connection: Connection, environment_id: str, user_id: str, client_id: str, now: float
+    connection: Connection, environment_id: str, user_id: str, client_id: str, now: float, by: str | None
 ) -> None:
-    """Note that the user withdrew what they agreed to for that agent."""
+    """Note that what the user agreed to for that agent was withdrawn, and by whom."""
     mine = (
         (_COLUMNS.environment_id == environment_id)
         & (_COLUMNS.user_id == user_id)
         & (_COLUMNS.client_id == client_id)
         & _COLUMNS.withdrawn_at.is_(None)
     )
-    connection.execute(update(ACCEPTANCES).where(mine).values(withdrawn_at=now))
+    connection.execute(update(ACCEPTANCES).where(mine).values(withdrawn_at=now, withdrawn_by=by))
 
 
 def unnamed_wordings(before: float) -> Delete:

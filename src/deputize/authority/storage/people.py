@@ -364,10 +364,13 @@ class SqlConsents:
 
         return await self._database.write(work)
 
-    async def withdraw_consents(self, environment_id: str, user_id: str, client_id: str, now: float) -> None:
+    async def withdraw_consents(
+        self, environment_id: str, user_id: str, client_id: str, now: float, by: str | None = None
+    ) -> None:
         """Withdraw what the user agreed to for that agent, and its part in what they agreed to for others.
 
-        Every token about the user in which it has a part stops working for good. Durable before this returns.
+        `by` is kept as `Consent.withdrawn_by`. Every token about the user in which it has a part stops
+        working for good. Durable before this returns.
         """
         columns = CONSENTS.c
         this_user = (USERS.c.environment_id == environment_id) & (USERS.c.id == user_id)
@@ -385,11 +388,11 @@ class SqlConsents:
                 return
             numbers = {**user.withdrawals, client_id: User(*user).withdrawn + 1}
             connection.execute(update(USERS).where(this_user).values(withdrawals=numbers))
-            note_withdrawal(connection, environment_id, user_id, client_id, now)
+            note_withdrawal(connection, environment_id, user_id, client_id, now, by)
             consents = connection.execute(select(CONSENTS).where(theirs).with_for_update()).all()
             for consent in map(consent_of, consents):
                 if consent.client_id == client_id:
-                    changes: dict[str, object] = {"withdrawn_at": now}
+                    changes: dict[str, object] = {"withdrawn_at": now, "withdrawn_by": by}
                 elif client_id in consent.covers:
                     left = {agent: each for agent, each in consent.covers.items() if agent != client_id}
                     changes = {"covers": left}

@@ -227,6 +227,7 @@ CONSENTS = Table(
     _column("covers", JSON()),
     _optional("withdrawn_at", INSTANT),
     _optional("last_used_at", INSTANT),
+    _optional("withdrawn_by", Text()),
     UniqueConstraint("id"),
     Index(None, "environment_id", "client_id"),
 )
@@ -258,6 +259,7 @@ ACCEPTANCES = Table(
     _column("covers", JSON()),
     _optional("wording", DIGEST),
     _optional("withdrawn_at", INSTANT),
+    _optional("withdrawn_by", Text()),
     Index(None, "user_id"),
     Index(None, "wording"),
 )

@@ -5,7 +5,7 @@ Ids are UUID texts, instants are seconds since the epoch, digests are hex SHA-25
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from deputize.kernel.values import JsonObject, JsonValue
 
@@ -99,6 +99,10 @@ Covers = Mapping[str, Mapping[str, tuple[str, ...]]]
 """Agent id to resource id to scopes; the resource id "" stands for the environment's own OpenID scopes."""
 
 
+WITHDRAWN_BY_USER: Final = "user"
+"""`Consent.withdrawn_by` where the users did so themselves."""
+
+
 @dataclass(frozen=True, slots=True)
 class Consent:
     """A user's acceptance of an agreement for one agent: the latest for each user, agent and agreement."""
@@ -122,6 +126,16 @@ class Consent:
     withdrawn_at: float | None = None
     last_used_at: float | None = None
     """When a sign-on last led to a code, or a refresh token was used."""
+    withdrawn_by: str | None = None
+    """Who withdrew it: `WITHDRAWN_BY_USER`, or `administrator NAME`; `None` where that is not known."""
+
+    @property
+    def withdrawal(self) -> str:
+        """That it was withdrawn, and by whom, to continue a sentence about it."""
+        if self.withdrawn_by is None:
+            return "was withdrawn"
+        by = "the user" if self.withdrawn_by == WITHDRAWN_BY_USER else self.withdrawn_by
+        return f"was withdrawn by {by}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +170,8 @@ class Acceptance:
     wording: str | None = None
     """`Wording.digest`; `None` where the words were not kept."""
     withdrawn_at: float | None = None
+    withdrawn_by: str | None = None
+    """As `Consent.withdrawn_by`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,7 +153,7 @@ async def take_scope(flow, token):
         (expire, "expired"),
         (revoke, "was revoked"),
         (end_session, "the session was ended"),
-        (withdraw, "withdrew"),
+        (withdraw, "was withdrawn"),
         (disable, "is gone or disabled"),
         (take_scope, "no longer granted"),
     ],

@@ -1,5 +1,7 @@
 """Directory → Users: what ends is said before it does."""
 
+import re
+
 from deputize.oauth.records.store import Factor
 from support.authority import Browser
 from support.furnished_console import agree
@@ -77,8 +79,24 @@ async def test_agents_that_act_for_a_user_are_seen_and_their_consent_withdrawn(c
         assert ("In force" in browser.response.text, f"{agent_id}/withdraw" in browser.response.text) == (
             False,
         ) * 2
+        assert "withdrawn by administrator" in browser.response.text
         await browser.get(f"{where}/{agent_id}/withdraw")
         assert (await browser.submit()).status_code == 404
+        await browser.get(f"{console.path}/audit")
+        told = "administrator withdrew what demouser had agreed to for MCP Tutorial (Agent Consent)"
+        (line,) = (each for each in browser.response.text.split("<tr") if told in each)
+        await browser.get(re.search(r'href="([^"]+/audit/[^"]+)"', line)[1])
+        (changes,) = re.findall(r'<table class="changes">.*?</table>', browser.response.text, re.DOTALL)
+        assert all(each in changes for each in ("demouser", "MCP Tutorial", "Agent Consent"))
+        assert agent_id not in changes
+    async with console.authority.client() as client:
+        person = Browser(console.authority, client)
+        await person.get(f"/{console.environment}/my")
+        await person.sign_on()
+        for section in ("agents", "agreements"):
+            shown = await client.get(f"/{console.environment}/my/{section}")
+            assert "by administrator administrator" in shown.text
+            assert "by you" not in shown.text
 
 
 async def test_sessions_are_seen_and_ended_one_by_one_or_all(console):

@@ -76,18 +76,21 @@ async def test_an_agent_that_the_user_did_not_name_is_told_from_the_one_that_the
         assert 'value="Other Agent"' in page
 
 
-async def test_a_consent_that_was_withdrawn_is_named_with_the_person(console, flow):
+@pytest.mark.parametrize(
+    ("by", "said"),
+    [("user", " by the user"), ("administrator alice", " by administrator alice"), (None, "")],
+)
+async def test_a_consent_that_was_withdrawn_is_named_with_the_person(console, flow, by, said):
     subject = (await flow.sign_on())["access_token"]
     store, user = console.authority.store, await flow.find("user", "demouser")
     agent_id, _ = flow.secrets[AGENT]
-    await store.consents.withdraw_consents(
-        console.environment, user.id, agent_id, console.authority.clock.now()
-    )
+    now = console.authority.clock.now()
+    await store.consents.withdraw_consents(console.environment, user.id, agent_id, now, by)
     assert "error" in await flow.exchange(subject)
     async with console.signed_on() as browser:
         page = await why(browser, console, await flow.last())
         assert failed(page) == ["The sign-on it rested on"]
-        assert "withdr" in in_words(page)
+        assert f"was withdrawn{said} after this sign-on" in in_words(page)
         assert f"{console.path}/users/{user.id}" in links(page)
 
 

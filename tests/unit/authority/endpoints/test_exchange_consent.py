@@ -156,7 +156,7 @@ async def test_withdrawing_from_an_agent_ends_its_part_in_the_sign_ons_of_others
     with capture_logs() as logs:
         assert "access_token" not in await world.exchange(subject, client_id=OTHER_ID)
     assert any(
-        "the user withdrew what they had agreed to for 'Other Agent'" in str(each.get("reason"))
+        "what the user had agreed to for 'Other Agent' was withdrawn" in str(each.get("reason"))
         for each in logs
     )
     new = await world.sign_on()

@@ -14,7 +14,7 @@ from deputize.authority.signon.disclosure import agent_description, agent_lines,
 from deputize.http.messages import Response
 from deputize.oauth.consents import CoversBuilder, choose_text, expiry, is_in_force, keep_granted
 from deputize.oauth.records.directory import Agent
-from deputize.oauth.records.store import Consent, Covers
+from deputize.oauth.records.store import WITHDRAWN_BY_USER, Acceptance, Consent, Covers
 
 SHOWN_CALLS: Final = 5
 """Calls of an agent beside its name; a page of its own has them all."""
@@ -73,12 +73,14 @@ async def show_all(visit: Visit) -> Response:
         elif parts:
             allowed.append({**describe_agent(agent, visit.languages), **did, "own": None, "parts": parts})
         else:
-            withdrawn = max((each.withdrawn_at for each in consents if each.withdrawn_at), default=None)
+            ended = [each for each in consents if each.withdrawn_at]
+            last = max(ended, key=lambda each: each.withdrawn_at or 0, default=None)
             former.append(
                 {
                     "id": client_id,
                     "name": agent_title(agent, visit.languages),
-                    "withdrawn": format_day(withdrawn),
+                    "withdrawn": format_day(last.withdrawn_at if last else None),
+                    "by": say_by_whom(visit, last) if last else "",
                     "has_calls": client_id in calls.by_agent,
                 }
             )
@@ -113,7 +115,7 @@ async def withdraw(visit: Visit, form: Mapping[str, str]) -> Response:
         return visit.done("withdrawn")
     live = [each for each in visit.signed_on.consents if each.withdrawn_at is None]
     consents = call.services.store.consents
-    await consents.withdraw_consents(call.environment.id, user.id, client_id, call.now)
+    await consents.withdraw_consents(call.environment.id, user.id, client_id, call.now, WITHDRAWN_BY_USER)
     call.record(
         "consent withdrawn",
         client_id=client_id,
@@ -218,6 +220,17 @@ def agreement_titles(visit: Visit, consents: Sequence[Consent]) -> list[str]:
         if each
     )
     return [text.title if text else agreement.name for agreement, text in texts]
+
+
+def say_by_whom(visit: Visit, given: Consent | Acceptance) -> str:
+    """Say to the user who withdrew it; empty where nobody did, or it is not known who."""
+    by = given.withdrawn_by
+    if by is None:
+        return ""
+    say, section = visit.language.text, visit.section.name
+    if by == WITHDRAWN_BY_USER:
+        return say(f"{section}.withdrawn_by_you")
+    return say(f"{section}.withdrawn_by_administrator", name=by.removeprefix("administrator "))
 
 
 def format_day(instant: float | None) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from deputize.authority.my.section import Section, Visit
-from deputize.authority.my.sections.agents import format_day
+from deputize.authority.my.sections.agents import format_day, say_by_whom
 from deputize.authority.signon.steps.agreement_prompt import to_safe_html
 from deputize.http.messages import Body, Headers, Response
 from deputize.jose import sign
@@ -31,6 +31,7 @@ async def show(visit: Visit) -> Response:
                 "agent": agent.title if agent else each.client_id,
                 "accepted": format_day(each.accepted_at),
                 "withdrawn": format_day(each.withdrawn_at),
+                "by": say_by_whom(visit, each),
                 "version": each.version,
                 "locale": each.locale,
                 "title": text.title if text else "",
@@ -61,6 +62,7 @@ def _hand_out(visit: Visit, acceptance: Acceptance, words: JsonObject | None) ->
         "accepted_at": acceptance.accepted_at,
         "expires_at": acceptance.expires_at,
         "withdrawn_at": acceptance.withdrawn_at,
+        "withdrawn_by": acceptance.withdrawn_by,
         "covers": {
             agent: {resource: list(scopes) for resource, scopes in each.items()}
             for agent, each in acceptance.covers.items()

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, inspect, text
 
 from deputize.authority.storage.engine import DatabaseMissing, StorageError
 
-HEAD = "0019"
+HEAD = "0020"
 """The newest revision in `versions/`."""
 
 
