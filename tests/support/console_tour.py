@@ -8,16 +8,16 @@ from support.authority import PASSWORD
 from support.console import Console
 from support.furnished_console import paths_of_pages
 
-_DOWNLOADS: Final = {"audit/export"}
+_DOWNLOADS: Final = {"audit/export", "environment/export"}
 """What has a link and is no page."""
 BY_FORMS: Final = {
-    "": "/search",
-    "users/{id}": "/disable",
-    "resources/{id}": "/secret",
-    "agents/{id}": "/secret",
-    "administrators": "/invited",
-    "registration": "/invited",
-    "environments": "/imported",
+    "": ("/search",),
+    "users/{id}": ("/disable",),
+    "resources/{id}": ("/secret", "/impersonation"),
+    "agents/{id}": ("/secret",),
+    "administrators": ("/invited",),
+    "registration": ("/invited",),
+    "environments": ("/imported",),
 }
 """Where the forms of a kind of page lead, from its address: no link does."""
 _EXAMPLES: Final = 4
@@ -50,7 +50,7 @@ def visit(page: Any, console: Console) -> Iterator[tuple[str, str]]:
         answer = page.goto(console.authority.base_url + address)
         assert answer.status in {200, 409}, f"{address}: {answer.status}"  # 409: in use
         links = page.eval_on_selector_all("a[href]", "all => all.map(each => new URL(each.href).pathname)")
-        links += [address + BY_FORMS[kind]] if kind in BY_FORMS else []
+        links += [address + way for way in BY_FORMS.get(kind, ())]
         shown[kind] += 1
         if shown[kind] == 1:
             yield kind, address

@@ -40,6 +40,8 @@ async def list_concerns(call: ConsoleCall) -> Sequence[Concern]:
     waiting = await call.administration.list(call.operator, call.environment.id, "agent", query)
     yesterday = ActivityQuery(outcome="refused", since=now - DAY, limit=MAX_LIMIT)
     refused = await call.services.activities.find(call.environment.id, yesterday)
+    resources = call.environment.resources.values()
+    impersonating = [each for each in resources if each.settings.impersonation_allowed]
     concerns = [
         Concern(
             "waiting",
@@ -52,6 +54,11 @@ async def list_concerns(call: ConsoleCall) -> Sequence[Concern]:
             len(refused.items),
             refused.next_cursor is not None,
             call.path("audit", outcome="refused", since=call.moments.local_input(now - DAY)),
+        ),
+        Concern(
+            "impersonation",
+            len(impersonating),
+            named=[(each.name, call.path("resources", each.id)) for each in impersonating[:MOST_NAMED]],
         ),
         *(
             Concern(

@@ -136,7 +136,9 @@ async def crawl(browser, start):
         response = await browser.get(path)
         assert response.status_code in {200, 404, 409, 422}, (path, response.status_code)
         shapes.setdefault(bare, response.status_code)
-        waiting += [bare + way for kind, way in BY_FORMS.items() if is_seen(kind, [bare], start)]
+        waiting += [
+            bare + way for kind, ways in BY_FORMS.items() if is_seen(kind, [bare], start) for way in ways
+        ]
         for link in PageJudge(response.text).links:
             target = response.url.join(link)
             if target.path.startswith(f"{start}") and len(seen) < 600:

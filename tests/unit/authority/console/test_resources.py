@@ -227,3 +227,49 @@ async def test_auditors_read_everything_and_find_no_button(console):
             shown = await browser.get(f"{console.path}/resources/{resource.id}{path}")
             assert shown.status_code == 200, path
             assert "<button>" not in shown.text.partition("<main")[2], path
+
+
+@pytest.mark.parametrize("confirms", [True, False])
+async def test_impersonation_is_asked_about_before_it_is_allowed_and_warned_of_after(console, confirms):
+    resource = await find(console, "test")
+    where = f"{console.path}/resources/{resource.id}"
+    async with console.signed_on() as browser:
+        assert 'name="impersonation_allowed"' not in (await browser.get(f"{console.path}/resources/new")).text
+        await browser.get(where)
+        shown = await browser.submit(impersonation_allowed="on", description="Other")
+        assert (shown.url.path, "Allow impersonation for test?" in shown.text) == (
+            f"{where}/impersonation",
+            True,
+        )
+        stored = (await find(console, "test")).entry
+        assert (stored["description"], stored.get("impersonation_allowed", False)) == ("Other", False)
+        if confirms:
+            shown = await browser.submit()
+            assert (shown.url.path, "The resource test is saved." in shown.text) == (where, True)
+        assert (await find(console, "test")).entry.get("impersonation_allowed", False) is confirms
+        for path in ("", "/scopes"):
+            assert ("Impersonation is allowed:" in (await browser.get(where + path)).text) is confirms
+        shown = await browser.get(console.path)
+        listed = re.search(
+            rf'Resources that allow impersonation: 1\s*\(<a href="{where}">test</a>\)', shown.text
+        )
+        assert (listed is not None) is confirms
+        if confirms:  # what is allowed already is not asked about again
+            await browser.get(where)
+            assert (await browser.submit(description="Third")).url.path == where
+            await browser.get(where)
+            shown = await browser.submit(impersonation_allowed=[])
+            assert (await find(console, "test")).entry.get("impersonation_allowed", False) is False
+
+
+async def test_the_page_that_asks_whether_a_resource_is_to_go_says_who_loses_it(console):
+    resource = await find(console, "test")
+    administration = console.authority.services.administration
+    async with console.signed_on() as browser:
+        refused = await browser.get(f"{console.path}/resources/{resource.id}/remove")
+        assert (refused.status_code, "the agent &#39;MCP Tutorial&#39;" in refused.text) == (409, True)
+        made = await administration.change(OPERATOR, console.environment, "resource", {"name": "unused"})
+        shown = await browser.get(f"{console.path}/resources/{made.view.id}/remove")
+        assert "Sign-ons whose tokens end: 0" in shown.text
+        await browser.submit()
+        assert "The resource unused is removed." in browser.response.text

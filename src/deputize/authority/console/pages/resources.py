@@ -9,6 +9,7 @@ from starlette.responses import Response
 from deputize.authority.administration import ObjectView
 from deputize.authority.console.addresses import list_gateway_settings
 from deputize.authority.console.call import ConsoleCall
+from deputize.authority.console.ending import say_what_ends
 from deputize.authority.console.forms import (
     Area,
     Choice,
@@ -50,6 +51,8 @@ PROFILE = EntryForm(
     Flag("may_outlive_subject"),
     Flag("impersonation_allowed"),
 )
+NEW = EntryForm("resources", *(each for each in PROFILE.fields if each.name != "impersonation_allowed"))
+"""Impersonation is allowed afterwards, which is asked about on a page of its own."""
 ATTRIBUTE = EntryForm(
     "resources_attribute",
     FormField("name", required=True, maxlength=256),
@@ -75,7 +78,7 @@ async def show_resources(call: ConsoleCall) -> Response:
 
 async def show_new_resource(call: ConsoleCall) -> Response:
     """Show the form of a new resource."""
-    return show_profile(call, PROFILE.fill({}, call.moments))
+    return show_profile(call, NEW.fill({}, call.moments))
 
 
 async def show_resource(call: ConsoleCall) -> Response:
@@ -84,23 +87,52 @@ async def show_resource(call: ConsoleCall) -> Response:
     return show_profile(call, PROFILE.fill(resource.entry, call.moments), resource)
 
 
+async def create_resource(call: ConsoleCall) -> Response:
+    """Create a resource, and go to where its secret is shown."""
+    saved = await call.save("resource", NEW)
+    if isinstance(saved, FilledForm):
+        return show_profile(call, saved)
+    secret = saved.changed.secrets[0].text
+    return await leave_to_show(call, "resources", saved.view.id, "secret", secret=secret)
+
+
 async def save_resource(call: ConsoleCall) -> Response:
-    """Create a resource, and go to where its secret is shown; or change the one in the path."""
-    resource = await call.find("resource") if "id" in call.request.path_params else None
-    saved = await call.save("resource", PROFILE, resource.id if resource else None)
+    """Change the resource in the path; where that would allow impersonation, ask about it first."""
+    resource = await call.find("resource")
+    asks = "impersonation_allowed" in call.typed and not resource.entry.get("impersonation_allowed")
+    where = ("resource", PROFILE, resource.id)
+    saved = await (call.save(*where, impersonation_allowed=False) if asks else call.save(*where))
     if isinstance(saved, FilledForm):
         return show_profile(call, saved, resource)
-    if resource is None:
-        secret = saved.changed.secrets[0].text
-        return await leave_to_show(call, "resources", saved.view.id, "secret", secret=secret)
+    if asks:
+        return await call.leave("resources", saved.view.id, "impersonation")
     return await call.leave("resources", saved.view.id, flash="resources.saved", name=saved.view.name)
 
 
-async def confirm_removal(call: ConsoleCall) -> Response:
-    """Ask whether a resource is to go."""
+async def confirm_impersonation(call: ConsoleCall) -> Response:
+    """Ask whether tokens of a resource may leave out who acts."""
     resource = await call.find("resource")
     cancel = call.path("resources", resource.id)
-    return call.confirm("remove", resource, cancel=cancel, name=resource.name)
+    return call.confirm("impersonate", resource, cancel=cancel, name=resource.name)
+
+
+async def allow_impersonation(call: ConsoleCall) -> Response:
+    """Allow exchanges for the resource to yield tokens that leave out who acts."""
+    resource = await call.find("resource")
+    await call.change("resource", {"impersonation_allowed": True}, object_id=resource.id)
+    return await call.leave("resources", resource.id, flash="resources.saved", name=resource.name)
+
+
+async def confirm_removal(call: ConsoleCall) -> Response:
+    """Ask whether a resource is to go, and say what ends with it; raises `InUse` for agents that name it."""
+    resource = await call.find("resource")
+    where = (call.operator, call.environment.id, "resource", resource.id)
+    removal = await call.administration.remove(*where, dry_run=True)
+    told = say_what_ends(call, removal.ends, "grants")
+    agents = (each.title for each in call.environment.agents.values() if each.scopes.get(resource.id))
+    told += [call.t("resources.ends_agent", name=name) for name in sorted(agents)]
+    cancel = call.path("resources", resource.id)
+    return call.confirm("remove", resource, cancel=cancel, consequences=told, name=resource.name)
 
 
 async def remove_resource(call: ConsoleCall) -> Response:
@@ -289,8 +321,9 @@ SECTION = ConsoleSection(
     "applications",
     (
         ConsolePage("resources", show_resources),
-        ConsolePage("resources/new", show_new_resource, save_resource),
+        ConsolePage("resources/new", show_new_resource, create_resource),
         ConsolePage("resources/{id}", show_resource, save_resource),
+        ConsolePage("resources/{id}/impersonation", confirm_impersonation, allow_impersonation),
         ConsolePage("resources/{id}/remove", confirm_removal, remove_resource),
         ConsolePage("resources/{id}/attributes", show_attributes),
         ConsolePage("resources/{id}/add-attribute", show_attribute, save_attribute),
