@@ -86,13 +86,14 @@ class ConsoleBuilder:
     async def add_agreement(self, entry: Entry) -> None:
         """An agreement can be enabled only once it can be shown."""
         await self.open("agreements/new")
-        await self.fill(agreements.PROFILE, {**entry, "enabled": False})
+        await self.fill(agreements.WITHOUT_TEXT, entry)
         agreement_id = self.id_of("agreements")
         for each in entry.get("languages", ()):
             await self.open(f"agreements/{agreement_id}/add-language")
             await self.fill(agreements.LANGUAGE, each)
-        await self.open(f"agreements/{agreement_id}")
-        await self.fill(agreements.PROFILE, {"enabled": True, **entry})
+        if entry.get("enabled", True):
+            await self.open(f"agreements/{agreement_id}")
+            await self.fill(agreements.PROFILE, {"enabled": True, **entry})
 
     async def add_policy(self, entry: Entry) -> None:
         """A new policy has a step, which goes once there are others, unless it is there already."""
@@ -114,7 +115,7 @@ class ConsoleBuilder:
     async def add_agent(self, entry: Entry) -> str:
         """Create an agent, with what a new one can have; its id."""
         await self.open("agents/new")
-        await self.fill(agents.NEW, entry)
+        await self.fill(agents.NEW, {"owner": "", **entry})
         return self.id_of("agents")
 
     async def set_agent_up(self, agent_id: str, entry: Entry) -> None:

@@ -283,8 +283,7 @@ def add_agent(administrator):
     administrator.menu("AI Agents", "AI Agents")
     administrator.click("Add Agent")
     administrator.type(Agent_name="MCP Tutorial", Redirect_URIs="http://localhost:3000/callback")
-    administrator.tick(administrator.field("refresh token"))
-    for grant in ("client credentials", "token exchange"):
+    for grant in ("client credentials", "refresh token", "token exchange"):
         assert administrator.field(grant).is_checked()
     administrator.press("Create")
     id_and_secret = administrator.secret()

@@ -1,12 +1,13 @@
 """What of an environment needs an administrator's eye, for its first page."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from deputize.authority.administration import ListQuery
 from deputize.authority.administration.views import MAX_LIMIT
 from deputize.authority.console.call import ConsoleCall
+from deputize.authority.console.owners import list_administrators
 from deputize.authority.directory.objects import AgentObject
 from deputize.authority.storage.activities import ActivityQuery
 from deputize.oauth.consents import AgreementMissing, effective_agreements
@@ -42,6 +43,7 @@ async def list_concerns(call: ConsoleCall) -> Sequence[Concern]:
     refused = await call.services.activities.find(call.environment.id, yesterday)
     resources = call.environment.resources.values()
     impersonating = [each for each in resources if each.settings.impersonation_allowed]
+    usernames = {user.name for user in await list_administrators(call)}
     concerns = [
         Concern(
             "waiting",
@@ -66,19 +68,25 @@ async def list_concerns(call: ConsoleCall) -> Sequence[Concern]:
                 len(agents),
                 named=[(agent.title, call.path("agents", agent.id, *tab)) for agent in agents[:MOST_NAMED]],
             )
-            for name, agents, tab in _agents(call.environment, now)
+            for name, agents, tab in _agents(call.environment, now, usernames)
         ),
     ]
     return [each for each in concerns if each.count]
 
 
-def _agents(environment: Environment, now: float) -> Iterator[tuple[str, Sequence[Agent], Sequence[str]]]:
-    """What is to be said of agents, of which ones, and the tab of their pages that mends it."""
+def _agents(
+    environment: Environment, now: float, usernames: Collection[str]
+) -> Iterator[tuple[str, Sequence[Agent], Sequence[str]]]:
+    """What is to be said of agents, of which ones, and the tab of their pages that mends it.
+
+    `usernames` are those of administrators.
+    """
     found: Mapping[str, list[Agent]] = {
         "over": [],
         "ending": [],
         "unasked": [],
         "ownerless": [],
+        "unknown_owner": [],
         "two_secrets": [],
     }
     for agent in environment.agents.values():
@@ -90,8 +98,8 @@ def _agents(environment: Environment, now: float) -> Iterator[tuple[str, Sequenc
             found["ending"].append(agent)
         if agent.redirect_uris and not is_asked_about(agent, environment):
             found["unasked"].append(agent)
-        if isinstance(agent.settings, AgentObject) and not agent.settings.owner:
-            found["ownerless"].append(agent)
+        if isinstance(agent.settings, AgentObject) and agent.settings.owner not in usernames:
+            found["unknown_owner" if agent.settings.owner else "ownerless"].append(agent)
         if len(agent.secret_digests) > 1:
             found["two_secrets"].append(agent)
     tabs = {"unasked": ["policies"], "two_secrets": ["secrets"]}

@@ -305,6 +305,9 @@ class FilledForm:
     problems: Mapping[str, str] = field(default_factory=dict[str, str])
     """Field name to what is wrong; what belongs to no field is under ""."""
     options: Mapping[str, Options] = field(default_factory=dict[str, Options])
+    """What can be chosen, by field; of a line of text what is suggested."""
+    locked: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
+    """Of `Choices`, by field, what is on whatever is ticked."""
 
     def with_problems(self, problems: Mapping[str, str]) -> "FilledForm":
         """Return the form with what is wrong; a problem goes to its field, or the nearest around it."""

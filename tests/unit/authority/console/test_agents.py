@@ -128,6 +128,38 @@ async def test_an_agent_is_set_up_by_the_pages_alone_and_gets_tokens(console):
     assert answer.json()["scope"] == "agent"
 
 
+async def test_an_owner_is_suggested_and_one_who_is_nobody_is_kept_with_a_warning(console):
+    warning = "No administrator has the username agent_ovner"
+    async with console.signed_on() as browser:
+        shown = (await browser.get(f"{console.path}/agents/new")).text
+        assert re.search('name="owner"[^>]* value="administrator"[^>]* list="f-owner-list"', shown)
+        suggested = re.findall('<option value=.([^"]+)', shown.partition("<datalist")[2])
+        assert suggested == ["agent_owner", "administrator", "auditor"]
+        await browser.submit(name="Post", owner="agent_ovner")
+        agent = await find(console, "Post")
+        assert agent.entry["owner"] == "agent_ovner"
+        for page in ("", "/configuration"):
+            shown = await browser.get(f"{console.path}/agents/{agent.id}{page}")
+            assert warning in shown.text, page
+        shown = await browser.submit(owner="agent_owner")
+        assert "No administrator has" not in shown.text
+    async with console.signed_on("agent_owner", f"{console.path}/agents/{agent.id}") as browser:
+        assert browser.response.status_code == 200
+
+
+async def test_authorization_code_is_on_and_locked_while_there_are_redirect_uris(console):
+    def box(shown):
+        return re.search('<input type="checkbox" name="grants" value="authorization_code"([^>]*)>', shown)[1]
+
+    agent = await find(console, "MCP Tutorial")
+    async with console.signed_on() as browser:
+        assert box((await browser.get(f"{console.path}/agents/new")).text) == ""
+        shown = (await browser.get(f"{console.path}/agents/{agent.id}/configuration")).text
+        assert box(shown) == " checked disabled"
+        await browser.submit(sponsor="board")
+        assert (await find(console, "MCP Tutorial")).entry == {**agent.entry, "sponsor": "board"}
+
+
 async def test_what_a_form_does_not_show_stays_as_it_is(console):
     before = await find(console, "MCP Tutorial")
     async with console.signed_on() as browser:

@@ -50,12 +50,20 @@ async def test_an_agreement_is_written_by_the_pages_alone(console):
     }
 
 
-async def test_an_agreement_that_could_not_be_shown_is_refused_in_words(console):
+async def test_an_agreement_can_be_enabled_once_it_can_be_shown(console):
+    box = 'name="enabled"'
     async with console.signed_on() as browser:
-        await browser.get(f"{console.path}/agreements/new")
-        shown = await browser.submit(name="Terms", enabled="on")
-        assert shown.status_code == 422
-        assert await find(console, "Terms") is None
+        assert box not in (await browser.get(f"{console.path}/agreements/new")).text
+        await browser.submit(name="Terms", enabled="on")  # as only a form made up would say
+        made = await find(console, "Terms")
+        assert made.entry["enabled"] is False
+        shown = await browser.get(f"{console.path}/agreements/{made.id}")
+        assert (box in shown.text, "without one it cannot be enabled" in shown.text) == (False, True)
+        await browser.submit(description="A note")
+        assert (await find(console, "Terms")).entry["description"] == "A note"
+        await browser.get(f"{console.path}/agreements/{made.id}/add-language")
+        shown = await browser.submit(locale="en", title="Terms", text=TEXT)
+        assert (box in shown.text, "without one it cannot be enabled" in shown.text) == (True, False)
 
 
 async def test_a_changed_text_is_shown_as_people_will_see_it_and_what_it_ends(console):

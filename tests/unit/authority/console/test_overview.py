@@ -127,7 +127,9 @@ async def test_the_administrators_own_environment_leads_to_the_others(console):
 async def test_nothing_needs_attention_where_all_is_well(console):
     administration = console.authority.services.administration
     for view in (await administration.list(ROOT, console.environment, "agent")).items:
-        await administration.change(ROOT, console.environment, "agent", {"owner": "anna"}, object_id=view.id)
+        await administration.change(
+            ROOT, console.environment, "agent", {"owner": "agent_owner"}, object_id=view.id
+        )
     async with console.signed_on(path=console.path) as browser:
         assert "Nothing: no agent waits" in browser.response.text
 
@@ -137,6 +139,7 @@ CONCERNS = {
     "Agents that end within 14 days: 1": {"expires_at": "tomorrow"},
     "Agents that act for users who are not asked: 1": {"policies": ["Single_Factor"]},
     "Agents without an owner: 1": {"owner": ""},
+    "Agents whose owner is nobody here: 1": {"owner": "agent_ovner"},
 }
 
 
@@ -145,7 +148,7 @@ async def test_the_first_page_says_what_of_an_agent_needs_attention(console, sai
     administration = console.authority.services.administration
     now = console.authority.services.clock.now()
     for view in (await administration.list(ROOT, console.environment, "agent")).items:
-        entry = {"owner": "anna"} | (members if view.name == "MCP Tutorial" else {})
+        entry = {"owner": "agent_owner"} | (members if view.name == "MCP Tutorial" else {})
         if entry.get("expires_at") == "tomorrow":
             entry["expires_at"] = timestamp_text(now + 86_400)
         await administration.change(ROOT, console.environment, "agent", entry, object_id=view.id)

@@ -5,11 +5,12 @@ from typing import cast
 
 from starlette.responses import Response
 
-from deputize.authority.administration import ListQuery, NoSuchObject, ObjectView
+from deputize.authority.administration import NoSuchObject
 from deputize.authority.administration.administrators import ROLES
 from deputize.authority.console.call import ConsoleCall
 from deputize.authority.console.ending import is_disabling
 from deputize.authority.console.forms import Choices, EntryForm, FilledForm, Flag, FormField
+from deputize.authority.console.owners import list_administrators
 from deputize.authority.console.requests import problems_of
 from deputize.authority.console.secrets import forget_shown, leave_to_show, take_shown
 from deputize.authority.console.section import ConsolePage, ConsoleSection
@@ -29,16 +30,9 @@ INVITATION = EntryForm(
 
 async def show_administrators(call: ConsoleCall) -> Response:
     """List who has a role, and the invitations that nobody has taken."""
-    there = at_home(call)
-    users: dict[str, ObjectView] = {}
-    for role in ROLES:
-        page = await call.administration.list(
-            call.operator, there.environment.id, "user", ListQuery(limit=200, role=role)
-        )
-        users |= {user.id: user for user in page.items}
     return call.show(
         "administrators.html",
-        users=sorted(users.values(), key=lambda user: user.name),
+        users=await list_administrators(call),
         invitations=(await call.administration.administrators.list(call.operator)).items,
     )
 

@@ -1,6 +1,7 @@
 """AI Agents: what acts for people, what each may do and did, and one button that stops it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Final, get_args
 
@@ -26,6 +27,7 @@ from deputize.authority.console.forms import (
     Lines,
     Pairs,
 )
+from deputize.authority.console.owners import find_unknown_owner, suggest_owners
 from deputize.authority.console.requests import problems_of
 from deputize.authority.console.secrets import (
     change_secrets,
@@ -35,6 +37,7 @@ from deputize.authority.console.secrets import (
     take_shown,
 )
 from deputize.authority.console.section import CHANGERS, ConsolePage, ConsoleSection
+from deputize.authority.directory.objects.agent import AUTHORIZATION_CODE
 from deputize.authority.environment_file.problems import EnvironmentFileInvalid
 from deputize.authority.storage.activities import ActivityQuery
 from deputize.jose import ID_TOKEN_ALGORITHM, Algorithm
@@ -100,14 +103,15 @@ async def show_agents(call: ConsoleCall) -> Response:
 
 async def show_new_agent(call: ConsoleCall) -> Response:
     """Show the form of a new agent."""
-    return show_form(call, NEW.fill({"grants": ["client_credentials", "token_exchange"]}, call.moments))
+    grants = ["client_credentials", "refresh_token", "token_exchange"]
+    return await show_form(call, NEW.fill({"grants": grants, "owner": call.operator.name}, call.moments))
 
 
 async def create_agent(call: ConsoleCall) -> Response:
     """Create an agent, and go to where its secret is shown."""
     saved = await call.save("agent", NEW)
     if isinstance(saved, FilledForm):
-        return show_form(call, saved)
+        return await show_form(call, saved)
     secrets, agent_id = saved.changed.secrets, saved.view.id
     if not secrets:
         return await call.leave("agents", agent_id, flash="agents.saved", name=saved.view.name)
@@ -120,15 +124,16 @@ async def show_agent(call: ConsoleCall) -> Response:
     facts = await collect(call, agent)
     layers = draw_layers(call, agent, facts)
     pictures: list[Drawing] = [draw(layers, "across"), draw(layers, "down")]
-    values = {"known": facts, "pictures": pictures, "most": MAX_LIMIT}
-    lately = call.moments.local_input(facts.lately)
-    return show_tab(call, "agents_overview.html", agent, "overview", lately=lately, **values)
+    values: dict[str, object] = {"known": facts, "pictures": pictures, "most": MAX_LIMIT}
+    values["lately"] = call.moments.local_input(facts.lately)
+    values["unknown_owner"] = await find_unknown_owner(call, agent)
+    return show_tab(call, "agents_overview.html", agent, "overview", **values)
 
 
 async def show_configuration(call: ConsoleCall) -> Response:
     """Show the agent's settings."""
     agent = await call.find("agent")
-    return show_form(call, choose_form(call).fill(agent.entry, call.moments), agent)
+    return await show_form(call, choose_form(call).fill(agent.entry, call.moments), agent)
 
 
 async def save_configuration(call: ConsoleCall) -> Response:
@@ -136,7 +141,7 @@ async def save_configuration(call: ConsoleCall) -> Response:
     agent = await call.find("agent")
     saved = await call.save("agent", choose_form(call), agent.id)
     if isinstance(saved, FilledForm):
-        return show_form(call, saved, agent)
+        return await show_form(call, saved, agent)
     return await call.leave("agents", agent.id, "configuration", flash="agents.saved", name=saved.view.name)
 
 
@@ -293,10 +298,11 @@ def draw_layers(call: ConsoleCall, agent: ObjectView, facts: AgentFacts) -> Sequ
 
 def show_tab(call: ConsoleCall, template: str, agent: ObjectView, tab: str, **values: object) -> Response:
     """Show one of the agent's tabs."""
-    return call.show(template, title=agent.name, crumbs=_crumbs(call), agent=agent, tab=tab, **values)
+    whole = {"title": agent.name, "crumbs": _crumbs(call), "unknown_owner": "", **values}
+    return call.show(template, **whole, agent=agent, tab=tab)
 
 
-def show_form(call: ConsoleCall, form: FilledForm, agent: ObjectView | None = None) -> Response:
+async def show_form(call: ConsoleCall, form: FilledForm, agent: ObjectView | None = None) -> Response:
     """Show an agent's settings, or the form of a new one."""
     words = sorted({each.word for each in GRANTS.members})
     methods = [
@@ -313,10 +319,15 @@ def show_form(call: ConsoleCall, form: FilledForm, agent: ObjectView | None = No
             *((each, each) for each in resources),
         ],
     )
+    if any(each.name == "owner" for each in form.fields):
+        form = form.with_options(owner=await suggest_owners(call))
+    if form.value("redirect_uris").strip():
+        form = replace(form, locked={"grants": (AUTHORIZATION_CODE,)})
     title = agent.name if agent else call.t("agents.new")
     crumbs = _crumbs(call)
     groups = GROUPS if form.fields == CONFIGURATION.fields else {}
     values = {"title": title, "crumbs": crumbs, "agent": agent, "groups": groups}
+    values["unknown_owner"] = await find_unknown_owner(call, agent) if agent else ""
     return call.show_form("agents_form.html", form, **values, tab="configuration")
 
 

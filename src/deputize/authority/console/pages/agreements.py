@@ -25,6 +25,8 @@ PROFILE = EntryForm(
     FormField("reconsent_every", default="never"),
     Flag("enabled", default=True),
 )
+WITHOUT_TEXT = EntryForm("agreements", *PROFILE.fields[:-1])
+"""Of an agreement that cannot be enabled yet."""
 LANGUAGE = EntryForm(
     "agreements_language",
     FormField("locale", required=True, maxlength=64),
@@ -42,19 +44,22 @@ async def show_agreements(call: ConsoleCall) -> Response:
 
 async def show_new_agreement(call: ConsoleCall) -> Response:
     """Show the form of a new agreement, which cannot be enabled before it has a text."""
-    return show_profile(call, PROFILE.fill({"enabled": False}, call.moments))
+    return show_profile(call, WITHOUT_TEXT.fill({}, call.moments))
 
 
 async def show_agreement(call: ConsoleCall) -> Response:
     """Show an agreement, to be changed."""
     agreement = await call.find("agreement")
-    return show_profile(call, PROFILE.fill(agreement.entry, call.moments), agreement)
+    return show_profile(call, choose_form(call, agreement).fill(agreement.entry, call.moments), agreement)
 
 
 async def save_agreement(call: ConsoleCall) -> Response:
     """Create an agreement, whose text is then written, or change the one in the path."""
     agreement = await call.find("agreement") if "id" in call.request.path_params else None
-    saved = await call.save("agreement", PROFILE, agreement.id if agreement else None)
+    if agreement is None:
+        saved = await call.save("agreement", WITHOUT_TEXT, enabled=False)
+    else:
+        saved = await call.save("agreement", choose_form(call, agreement), agreement.id)
     if isinstance(saved, FilledForm):
         return show_profile(call, saved, agreement)
     name, after = saved.view.name, ["agreements", saved.view.id]
@@ -148,6 +153,12 @@ async def show_versions(call: ConsoleCall) -> Response:
         changes.append((each, compare_wordings(each.text, later.get(each.locale, ""))))
         later[each.locale] = each.text
     return show_tab(call, "agreements_versions.html", agreement, "versions", changes=changes)
+
+
+def choose_form(call: ConsoleCall, agreement: ObjectView) -> EntryForm:
+    """Return the form of an agreement: without the box that nobody can tick yet."""
+    is_enabled = agreement.entry.get("enabled", True)
+    return PROFILE if is_enabled or not _lacks_text(call, agreement) else WITHOUT_TEXT
 
 
 def preview(language: JsonObject) -> AgreementText:
