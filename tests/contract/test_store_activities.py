@@ -116,6 +116,28 @@ async def test_nothing_counts_twice(two):
     assert await two.totals_of_user(ENVIRONMENT, OTHER_USER.id, 0.0) == ()
 
 
+@pytest.mark.parametrize(
+    ("happened", "last"),
+    [
+        ([("permitted", 10.0), ("refused", 20.0)], 10.0),
+        ([("refused", 20.0), ("permitted", 10.0)], 10.0),
+        ([("permitted", 30.0), ("refused", 20.0), ("permitted", 10.0)], 30.0),
+        ([("refused", 20.0), ("refused", 10.0)], 20.0),
+    ],
+)
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_what_was_refused_moves_no_last_use(store, happened, last, at_once):
+    calls = [
+        replace(CALL, id=f"{number:03}", happened_at=at, outcome=outcome)
+        for number, (outcome, at) in enumerate(happened)
+    ]
+    for each in [calls] if at_once else [[call] for call in calls]:
+        await store.activities.add(each)
+    [total] = await store.activities.totals(ENVIRONMENT, [AGENT])
+    assert total.last_at == last
+    assert await store.activities.totals_of_user(ENVIRONMENT, USER_ID, 0.0) == (total,)
+
+
 @pytest.mark.parametrize("looked_at", [1, 2, 3, 100])
 @pytest.mark.parametrize("limit", [1, 3, 50])
 async def test_pages_together_are_the_whole(store, monkeypatch, looked_at, limit):

@@ -11,6 +11,7 @@ from deputize.kernel.ids import new_id
 from deputize.kernel.strict_json import dumps, loads
 from deputize.kernel.uris import UriError
 from deputize.kernel.values import JsonObject, JsonValue
+from deputize.oauth.grants import GRANTS
 from deputize.oauth.lineage import Lineage, parse_jti
 from deputize.oauth.records.directory import Environment, Resource
 
@@ -30,7 +31,7 @@ def activity_of(event: Event, environment: Environment) -> Activity:
     lineage = parse_jti(jti)
     grant_id = text_of(members.get("grant_id")) or (lineage.grant_id if lineage else None)
     resource = find_resource(environment, members.get("resource", members.get("requested_resource")))
-    method = text_of(members.get("grant_type"))
+    grant = GRANTS.by_name.get(text_of(members.get("grant_type")) or "")  # else anybody could make up totals
     user_id, record = text_of(members.get("user_id")), event.json()
     caller, changes = event.source.caller_transaction_id, members.get("changes")
     if isinstance(changes, list) and changes:
@@ -45,7 +46,7 @@ def activity_of(event: Event, environment: Environment) -> Activity:
         user_id=user_id,
         agent_ids=tuple(dict.fromkeys(_agents(members, lineage, environment))),
         resource_id=resource.id if resource else None,
-        method=method[:MAX_METHOD] if method else None,
+        method=grant.grant_type if grant else None,
         tool=None,
         session_id=text_of(members.get("session_id")),
         grant_id=grant_id,
@@ -118,13 +119,19 @@ def in_order(seconds: float) -> str:
 
 
 def _agents(members: JsonObject, lineage: Lineage | None, environment: Environment) -> Iterator[str]:
-    """Yield the ids of the agents that had a part: the one that acts first, the one it began with last."""
+    """Yield the ids of the agents that had a part: the one that acts first, the one it began with last.
+
+    Who did not prove to be an agent is refused as the one that they claim to be: its page tells of that.
+    """
     for name in ("client_id", "subject_client_id"):
         client_id = text_of(members.get(name))
         if client_id:
             yield client_id
     if lineage is not None:
         yield from agents_of(lineage, environment)
+    claimed = text_of(members.get("claimed_client_id"))
+    if claimed is not None and claimed in environment.agents:
+        yield claimed
 
 
 def agents_of(lineage: Lineage, environment: Environment) -> Iterator[str]:

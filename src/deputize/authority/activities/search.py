@@ -67,11 +67,12 @@ class ActivitySearch:
     async def last_used(self, environment_id: str, agent_ids: Collection[str]) -> Mapping[str, float]:
         """When each of these agents (200 at most) did something last, in seconds since the epoch.
 
-        Agents of which nothing is known are left out.
+        What was refused is no use. Agents of which nothing is known are left out.
         """
         last: dict[str, float] = {}
         for total in await self.totals(environment_id, agent_ids):
-            last.setdefault(total.agent_id, total.last_at)
+            if total.permitted:
+                last.setdefault(total.agent_id, total.last_at)
         return last
 
     async def totals_of_user(

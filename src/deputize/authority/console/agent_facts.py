@@ -25,8 +25,11 @@ class Reach:
     tools: Sequence[ActivityTotal]
     """What it called there, by tool; empty where no gateway delivers its records."""
     permitted: int
+    """Calls; tokens and introspections where no gateway delivers its records."""
     refused: int
+    """Calls, tokens and introspections."""
     last_at: float | None
+    """When anything was last permitted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +48,17 @@ class AgentFacts:
     reaches: Sequence[Reach]
     grounds: Sequence[Ground]
     consents: Sequence[ObjectView]
-    """Those in force, the newest last use first; empty for somebody who may not read them."""
+    """Those in force, the newest last use first, then those that are over; empty for somebody who may not
+    read them."""
     people: int
+    """For how many it may act."""
+    former_people: int
+    """How many agreed once, and do no longer."""
     has_more: bool
     """Whether there are more people than were counted."""
     last_used: float | None
+    refused_elsewhere: int
+    """What was refused, as long as it is kept, that is about none of `reaches`, such as a wrong secret."""
     refused_lately: int
     """What was refused in the last 24 hours, as far as `MAX_LIMIT` tells."""
     lately: float
@@ -107,8 +116,8 @@ async def collect(call: ConsoleCall, agent: ObjectView) -> AgentFacts:
                 ],
                 calls,
                 sum(each.permitted for each in calls or mine),
-                sum(each.refused for each in calls or mine),
-                max((each.last_at for each in mine), default=None),
+                sum(each.refused for each in mine),
+                max((each.last_at for each in mine if each.permitted), default=None),
             )
         )
     consents: tuple[ObjectView, ...] = ()
@@ -117,19 +126,27 @@ async def collect(call: ConsoleCall, agent: ObjectView) -> AgentFacts:
         page = await call.administration.consents.list(
             call.operator, environment.id, ListQuery(limit=MAX_LIMIT), agent_id=agent.id
         )
-        consents = tuple(each for each in page.items if each.facts["in_force"])
+        consents = page.items
         has_more = page.next_cursor is not None
+    live = [each for each in consents if each.facts["in_force"]]
+    people = {each.name for each in live}
     counted: dict[tuple[str, int], set[str]] = {}
-    for each in consents:
+    for each in live:
         ground = str(each.facts["agreement"] or each.facts["agreement_id"]), int(str(each.facts["version"]))
         counted.setdefault(ground, set()).add(each.name)
     return AgentFacts(
         reaches,
         [Ground(name, version, len(names)) for (name, version), names in sorted(counted.items())],
-        sorted(consents, key=lambda each: str(each.facts["last_used_at"] or ""), reverse=True),
-        len({each.name for each in consents}),
+        sorted(
+            consents,
+            key=lambda each: (bool(each.facts["in_force"]), str(each.facts["last_used_at"] or "")),
+            reverse=True,
+        ),
+        len(people),
+        len({each.name for each in consents} - people),
         has_more,
-        max((each.last_at for each in totals), default=None),
+        max((each.last_at for each in totals if each.permitted), default=None),
+        sum(each.refused for each in totals) - sum(each.refused for each in reaches),
         len(refused.items),
         lately,
         await activities.last_delivery(environment.id) is not None,

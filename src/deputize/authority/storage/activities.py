@@ -131,6 +131,7 @@ class ActivityTotal:
     refused: int
     first_at: float
     last_at: float
+    """When it was last permitted; where it never was, when it was last refused."""
 
 
 class CursorInvalid(ValueError):
@@ -339,10 +340,11 @@ def _count_in(connection: Connection, activities: Iterable[Activity]) -> None:
     names = [column.name for column in ACTIVITY_TOTALS.primary_key]
     for key in sorted(done):
         times = [each.happened_at for each in done[key]]
+        uses = [each.happened_at for each in done[key] if each.outcome == "permitted"]
         outcomes = Counter(each.outcome for each in done[key])
         row: dict[str, Any] = dict(zip(names, key, strict=True))
         row |= {"permitted": outcomes["permitted"], "refused": outcomes["refused"]}
-        row |= {"first_at": min(times), "last_at": max(times)}
+        row |= {"first_at": min(times), "last_at": max(uses or times)}
         statement = insert_for(connection, ACTIVITY_TOTALS).values(row)
         there, new = ACTIVITY_TOTALS.c, statement.excluded
         adding = statement.on_conflict_do_update(
@@ -351,7 +353,12 @@ def _count_in(connection: Connection, activities: Iterable[Activity]) -> None:
                 "permitted": there.permitted + new.permitted,
                 "refused": there.refused + new.refused,
                 "first_at": case((there.first_at < new.first_at, there.first_at), else_=new.first_at),
-                "last_at": case((there.last_at > new.last_at, there.last_at), else_=new.last_at),
+                "last_at": case(
+                    ((new.permitted == 0) & (there.permitted > 0), there.last_at),
+                    ((there.permitted == 0) & (new.permitted > 0), new.last_at),
+                    (there.last_at > new.last_at, there.last_at),
+                    else_=new.last_at,
+                ),
             },
         )
         connection.execute(adding)

@@ -136,7 +136,10 @@ TOTALS_OF_USER: Final = (
         func.sum(case((_MINE.c.outcome == "permitted", 1), else_=0)),
         func.sum(case((_MINE.c.outcome == "refused", 1), else_=0)),
         func.min(_MINE.c.happened_at),
-        func.max(_MINE.c.happened_at).label("last_at"),
+        func.coalesce(
+            func.max(case((_MINE.c.outcome == "permitted", _MINE.c.happened_at))),
+            func.max(_MINE.c.happened_at),
+        ).label("last_at"),
     )
     .group_by(*_DONE)
     .order_by(desc("last_at"))

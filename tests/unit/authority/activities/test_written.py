@@ -79,6 +79,31 @@ async def test_a_refusal_is_found_as_one(delegated, browser):
     assert "reason" in json.loads(refused.record)
 
 
+async def test_refusals_of_who_claims_to_be_an_agent_are_found_with_it_and_are_no_use(delegated, browser):
+    activities = delegated.services.activities
+    used = await activities.last_used(ENVIRONMENT_ID, [AGENT_ID])
+    before = await activities.totals(ENVIRONMENT_ID, [AGENT_ID])
+    delegated.clock.instant += 60
+    token = f"{delegated.path}/as/token"
+    for grant in ("client_credentials", "made up", "made up as well"):  # made-up ones make no totals
+        guess = {"grant_type": grant, "scope": "agent"}
+        await browser.client.post(token, data=guess, headers=basic(AGENT_ID, "a guess"))
+    await browser.get(delegated.authorize_url(redirect_uri="https://other.example/callback"))
+    delegated.directory.replace_agent(enabled=False)
+    await browser.client.post(token, data={"grant_type": "client_credentials"}, headers=basic())
+    refused = await found(delegated, outcome="refused", agent_id=AGENT_ID)
+    assert len(refused) == 5
+    assert all(json.loads(each.record)["claimedClientId"] == AGENT_ID for each in refused)
+    after = await activities.totals(ENVIRONMENT_ID, [AGENT_ID])
+    assert sum(each.refused for each in after) == 5
+    assert sum(each.permitted for each in after) == sum(each.permitted for each in before)
+    assert {each.method for each in after} == {each.method for each in before}
+    assert await activities.last_used(ENVIRONMENT_ID, [AGENT_ID]) == used
+    other = {"grant_type": "client_credentials"}
+    await browser.client.post(token, data=other, headers=basic("nobody", "a guess"))
+    assert len(await found(delegated, outcome="refused", agent_id=AGENT_ID)) == 5
+
+
 async def test_totals_tell_when_an_agent_was_used_last(delegated):
     activities = delegated.services.activities
     assert (await activities.last_used(ENVIRONMENT_ID, [AGENT_ID, TEST_ID])).keys() == {AGENT_ID}

@@ -218,6 +218,29 @@ async def test_policies_are_ordered_without_scripts(console):
         assert (await find(console, "MCP Tutorial")).entry["policies"] == ["Agent-Consent-Login"]
 
 
+async def test_who_agreed_once_is_listed_as_over(console):
+    agent = await find(console, "MCP Tutorial")
+    assert await sign_on_for(console, agent)
+    user = await find(console, "demouser", "user")
+    consents = console.authority.services.administration.consents
+    async with console.signed_on() as browser:
+        where = f"{console.path}/agents/{agent.id}"
+        assert "In force" in main((await browser.get(where)).text)
+        await consents.withdraw(
+            Operator("user", "0", "alice", OPERATOR.roles), console.environment, user.id, agent.id
+        )
+        page = main((await browser.get(where)).text)
+        for told in (
+            "1 agreed once, none now.",
+            "demouser",
+            "Over",
+            "withdrawn by administrator alice",
+            "People: 0",
+        ):
+            assert told in page
+        assert "Nobody agreed to it yet" not in page
+
+
 async def test_the_agents_page_says_what_it_can_do_for_whom_and_the_picture_is_well_formed(console):
     agent = await find(console, "MCP Tutorial")
     assert await sign_on_for(console, agent)
@@ -340,6 +363,32 @@ async def test_what_was_refused_in_the_last_day_is_counted_and_led_to(console):
         assert count[2] == "3"
         listed = await browser.get(unescape(count[1]))
         assert len(set(re.findall(rf"{console.path}/audit/([0-9a-f-]+)\"", listed.text))) == 3
+
+
+async def test_the_numbers_on_an_agents_page_agree_and_refusals_are_no_use(console):
+    agent = await find(console, "MCP Tutorial")
+    administration = console.authority.services.administration
+    secret = (await administration.new_secret(OPERATOR, console.environment, "agent", agent.id)).secrets[0]
+    async with console.authority.client() as client:
+        for scope, presented in (("agent", secret.text), ("nothing", secret.text), ("agent", "a guess")):
+            form = {"grant_type": "client_credentials", "scope": scope}
+            token = f"/{console.environment}/as/token"
+            await client.post(token, data=form, headers=basic(agent.id, presented))
+        await client.get(
+            f"/{console.environment}/as/authorize?client_id={agent.id}&redirect_uri=https://x.example"
+        )
+    async with console.signed_on() as browser:
+        page = (await browser.get(f"{console.path}/agents/{agent.id}")).text
+        assert re.search(r"Refused in the last 24 hours</dt><dd>\s*<a href=\"[^\"]+\">3</a>", page)
+        table = page.partition('id="reaches"')[2].partition("</table>")[0]
+        rows = [[each.partition("<")[0] for each in row.split("<td>")] for row in table.split("<tr>")[2:]]
+        assert sum(int(each[3] or 0) for each in rows) == 1
+        assert sum(int(each[4] or 0) for each in rows) == 3
+        assert (page.count(">1×<"), page.count(">3×<")) == (2, 0)  # the picture is drawn twice
+        activity = main((await browser.get(f"{console.path}/agents/{agent.id}/activity")).text)
+        assert activity.count("Claimed by whoever asked, not proven") == 2
+        audit = main((await browser.get(f"{console.path}/audit?agent={agent.id}&outcome=refused")).text)
+        assert audit.count("(claimed by whoever asked, not proven)") == 2
 
 
 async def test_stopping_counts_the_tokens_in_the_agents_own_name_too(console):

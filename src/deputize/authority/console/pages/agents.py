@@ -272,7 +272,9 @@ def draw_layers(call: ConsoleCall, agent: ObjectView, facts: AgentFacts) -> Sequ
     def used(instant: float | None) -> str:
         return call.t("agents.used", day=call.moments.day(instant)) if instant else call.t("agents.unused")
 
-    people = Party("people", call.t("agents.people", count=f"{facts.people}{'+' if facts.has_more else ''}"))
+    once = [call.t("agents.former_people", count=facts.former_people)] if facts.former_people else []
+    count = f"{facts.people}{'+' if facts.has_more else ''}"
+    people = Party("people", call.t("agents.people", count=count), once)
     grounds = [
         Party(
             "agreement",
@@ -288,7 +290,7 @@ def draw_layers(call: ConsoleCall, agent: ObjectView, facts: AgentFacts) -> Sequ
             "resource",
             each.name,
             [*(name for name, _ in each.scopes), *(str(total.tool) for total in each.tools)],
-            call.t("agents.calls", count=each.permitted + each.refused) if each.last_at else "",
+            call.t("agents.calls", count=each.permitted) if each.permitted else "",
             call.path("resources", each.id),
         )
         for each in facts.reaches

@@ -186,10 +186,12 @@ async def describe(call: ConsoleCall, activities: Sequence[Activity]) -> Sequenc
         resource = environment.resources.get(each.resource_id or "")
         record = each.read_record()
         reason = record.get("reason")
-        named = [
-            (agent_id, agent.title if (agent := environment.agents.get(agent_id)) else agent_id)
-            for agent_id in each.agent_ids
-        ]
+        named: list[tuple[str, str]] = []
+        for agent_id in each.agent_ids:
+            agent = environment.agents.get(agent_id)
+            title = agent.title if agent else agent_id
+            is_claimed = agent_id == record.get("claimedClientId")
+            named.append((agent_id, call.t("audit.claimed", agent=title) if is_claimed else title))
         line = Line(
             activity=each,
             event=event_words(call, each.event),
