@@ -7,6 +7,7 @@ from typing import Final
 from deputize.authority.administration import ListQuery
 from deputize.authority.administration.views import MAX_LIMIT
 from deputize.authority.console.call import ConsoleCall
+from deputize.authority.console.change_words import CHANGED
 from deputize.authority.console.owners import list_administrators
 from deputize.authority.directory.objects import AgentObject
 from deputize.authority.storage.activities import ActivityQuery
@@ -41,6 +42,7 @@ async def list_concerns(call: ConsoleCall) -> Sequence[Concern]:
     waiting = await call.administration.list(call.operator, call.environment.id, "agent", query)
     yesterday = ActivityQuery(outcome="refused", since=now - DAY, limit=MAX_LIMIT)
     refused = await call.services.activities.find(call.environment.id, yesterday)
+    refused_to_agents = [each for each in refused.items if each.event != CHANGED]
     resources = call.environment.resources.values()
     impersonating = [each for each in resources if each.settings.impersonation_allowed]
     usernames = {user.name for user in await list_administrators(call)}
@@ -53,7 +55,7 @@ async def list_concerns(call: ConsoleCall) -> Sequence[Concern]:
         ),
         Concern(
             "refused",
-            len(refused.items),
+            len(refused_to_agents),
             refused.next_cursor is not None,
             call.path("audit", outcome="refused", since=call.moments.local_input(now - DAY)),
         ),

@@ -7,6 +7,7 @@ import pytest
 
 from deputize.audit.records import timestamp_text
 from deputize.authority.administration import Operator
+from support.authority import PASSWORD
 
 ROOT = Operator("command", "0", "root", frozenset({"administrator"}))
 STEPS = [
@@ -177,15 +178,19 @@ async def test_the_first_page_tells_of_refusals_and_of_who_waits(console):
                 f"{endpoints}/token", data={"grant_type": "client_credentials", "client_id": "nobody"}
             )
             assert refused.status_code == 401
+        await browser.get(f"{console.path}/users/new")
+        shown = await browser.submit(username="demouser", password=PASSWORD)
+        assert shown.status_code == 422  # a mistake of the administrator, who saw it
         await console.refresh()
         shown = (await browser.get(console.path)).text
         assert f'<a href="{console.path}/registration">Agents that wait for your approval: 1</a>' in shown
         audit = unescape(
             re.search(r'href="([^"]+/audit\?[^"]+)">Refused within the last 24 hours: 1<', shown)[1]
         )
-        assert (
-            len(re.findall(rf'href="{console.path}/audit/(?!export)', (await browser.get(audit)).text)) == 1
-        )
+        listed = re.findall(rf'href="{console.path}/audit/(?!export)', (await browser.get(audit)).text)
+        assert len(listed) == 2
+        why = (await browser.get(f"{console.path}/why")).text
+        assert why.count("?activity=") == 1
 
 
 def next_of(page):

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from deputize.authority.administration import ListQuery, NoSuchObject
 from deputize.authority.administration.views import MAX_LIMIT
 from deputize.authority.console.call import ConsoleCall
+from deputize.authority.console.change_words import CHANGED
 from deputize.authority.console.correlation_ids import find_record
 from deputize.authority.console.pages.audit import Line, describe
 from deputize.authority.console.section import ConsolePage, ConsoleSection
@@ -174,7 +175,8 @@ async def find_refusals(call: ConsoleCall, agent_ids: Sequence[str]) -> Sequence
     """Find what was refused last, of all agents or of an owner's own."""
     query, find = ActivityQuery(outcome="refused", limit=2 * MAX_REFUSALS), call.services.activities.find
     if call.operator.reads_all:
-        found = (await find(call.environment.id, replace(query, limit=MAX_REFUSALS))).items
+        refused = (await find(call.environment.id, replace(query, limit=MAX_LIMIT))).items
+        found = [each for each in refused if each.event != CHANGED]  # whoever typed them saw why
     else:
         queries = [replace(query, agent_id=each) for each in agent_ids[:MAX_LOOKED_THROUGH]]
         had_a_part = [each for one in queries for each in (await find(call.environment.id, one)).items]
