@@ -79,6 +79,9 @@ def test_the_table_of_records_fits_its_box(opened, console, width):
     assert opened.locator(".records tbody tr").count() >= len(CALLS)
     box = opened.locator(".scroll", has=opened.locator(".records"))
     assert box.evaluate("each => each.scrollWidth - each.clientWidth") == 0
+    times = opened.locator(".records tbody time")
+    lines = times.evaluate_all("all => all.map(each => each.getClientRects().length)")
+    assert max(lines) <= (1 if width == 390 else 2)
 
 
 @pytest.mark.parametrize("field", ["agent", "user"])

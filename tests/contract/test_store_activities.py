@@ -105,6 +105,43 @@ async def test_each_thing_that_can_be_asked_for_counts(two, asked, expected):
     assert await ids(two, ELSEWHERE, **asked) == []
 
 
+CHANGE = replace(
+    CALL,
+    id="2",
+    happened_at=998.0,
+    event="environment changed",
+    agent_ids=(),
+    record='{"operator":{"id":"A"},"changes":[{"kind":"resource","id":"50%_!"}]}',
+)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "is_found"),
+    [
+        (('"kind":"resource","id":"50%_!"',), True),
+        (("RESOURCE", '"operator":{"id":"a"'), True),
+        (("resource", "policy"), False),
+        (("5%!",), False),
+        (("50_",), False),
+    ],
+)
+async def test_pieces_of_a_record_are_found_as_they_are(two, pieces, is_found):
+    await two.add([CHANGE])
+    assert await ids(two, event=CHANGE.event, record_says=pieces) == ["2"] * is_found
+
+
+async def test_what_fulfils_any_of_several_queries_is_found_once_and_page_by_page(two):
+    await two.add([CHANGE])
+    queries = [ActivityQuery(event=CALL.event, limit=1), ActivityQuery(resource_id=RESOURCE, limit=1)]
+    queries.append(ActivityQuery(event=CHANGE.event, record_says=("resource",), limit=1))
+    found, cursor = [], None
+    while cursor or not found:
+        page = await two.find(ENVIRONMENT, *(replace(each, cursor=cursor) for each in queries))
+        found += [each.id for each in page.items]
+        cursor = page.next_cursor
+    assert found == ["0", "1", "2"]
+
+
 async def test_nothing_counts_twice(two):
     again = replace(CALL, outcome="refused", tool="another")
     assert await two.add([CALL, again, replace(CALL, id="2")]) == 1

@@ -30,15 +30,18 @@ class ActivitySearch:
         self._activities = activities
         self._writer = writer
 
-    async def find(self, environment_id: str, query: ActivityQuery) -> ActivityPage:
-        """Find a page of activities, the newest first. Raises `CursorInvalid`.
+    async def find(self, environment_id: str, query: ActivityQuery, *others: ActivityQuery) -> ActivityPage:
+        """Find a page of what fulfils any of the queries, the newest first. Raises `CursorInvalid`.
 
-        `query.limit` counts for what it is from 1 to `MAX_LIMIT`.
+        `query.limit` counts for what it is from 1 to `MAX_LIMIT`; the others have the same limit and cursor.
         """
         await self._writer.write_all()
-        limit, lineage = min(max(query.limit, 1), MAX_LIMIT), parse_jti(query.jti)
-        jti = lineage.id if lineage else query.jti
-        return await self._activities.find(environment_id, replace(query, limit=limit, jti=jti))
+        limit = min(max(query.limit, 1), MAX_LIMIT)
+        settled: list[ActivityQuery] = []
+        for each in (query, *others):
+            lineage = parse_jti(each.jti)
+            settled.append(replace(each, limit=limit, jti=lineage.id if lineage else each.jti))
+        return await self._activities.find(environment_id, *settled)
 
     async def find_one(self, environment_id: str, activity_id: str) -> Activity | None:
         """Find the activity with this id."""

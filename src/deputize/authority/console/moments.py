@@ -28,11 +28,18 @@ class Moments:
         """Write seconds since the epoch, or an RFC 3339 instant, as a `time` element; `None` as "never"."""
         if instant is None:
             return Markup.escape(self.language.text("console.never"))
+        return self._write(instant, "%H:%M")
+
+    def second(self, instant: float | str) -> Markup:
+        """Write the same with its seconds, where the order of what happened matters."""
+        return self._write(instant, "%H:%M:%S")
+
+    def _write(self, instant: float | str, time: str) -> Markup:
         then = self._read(instant)
         local = then.astimezone(self.zone)
         month = self.language.text("console.months").split()[local.month - 1]
         text = self.language.text(
-            "console.moment", day=local.day, month=month, year=local.year, time=f"{local:%H:%M}"
+            "console.moment", day=local.day, month=month, year=local.year, time=local.strftime(time)
         )
         machine = then.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         title = f"{local:%Y-%m-%d %H:%M:%S} {local.tzname()}"

@@ -40,6 +40,7 @@ _BOUNDS: Final = frozenset({"since", "before", "cursor_at", "cursor_id"})
 _SEARCHED_BY_BEGINNING: Final = ("tool", "event", "transaction_id")
 _LAST: Final = "\U0010ffff"
 _CURSOR: Final = re.compile(r"(-?0x[01]\.[0-9a-f]{1,16}p[+-][0-9]{1,4})_([0-9A-Za-z-]{1,36})")
+_WILDCARD: Final = re.compile("[!%_]")
 _PURGED_AT_ONCE: Final = 2_000
 Place: TypeAlias = tuple[float, str]
 """An activity's place in the order of time: when it happened, and its id."""
@@ -104,6 +105,10 @@ class ActivityQuery:
     jti: str | None = None
     text: str | None = None
     """How the name of the tool, the event's name or the transaction's id begins."""
+    record_says: tuple[str, ...] = ()
+    """Pieces of the record's JSON that it has every one of, in capitals or not. Ask for an event as well: of
+    what is left by the other conditions each record is read.
+    """
     limit: int = 50
     cursor: str | None = None
     """`ActivityPage.next_cursor` of the page before."""
@@ -153,19 +158,19 @@ class SqlActivities:
             await self._database.write(lambda connection: _add(connection, activities)) if activities else 0
         )
 
-    async def find(self, environment_id: str, query: ActivityQuery) -> ActivityPage:
-        """Find a page of activities, the newest first. Raises `CursorInvalid`."""
-        names = (*_DRIVERS, "source", "since", "before")
-        asked = {name: value for name in names if (value := getattr(query, name)) is not None}
-        values: dict[str, object] = {"environment": environment_id, **asked}
-        if query.cursor is not None:
-            values["cursor_at"], values["cursor_id"] = _read_cursor(query.cursor)
+    async def find(self, environment_id: str, query: ActivityQuery, *others: ActivityQuery) -> ActivityPage:
+        """Find a page of what fulfils any of the queries, the newest first. Raises `CursorInvalid`.
+
+        The others have the first one's limit and cursor.
+        """
         found: list[Activity] = []
         looked_until: list[Place] = []
-        for driver, value in await self._ways(values, query.text):
-            activities, end = await self._search({**values, driver: value}, driver, query.limit + 1)
-            found += activities
-            looked_until += [] if end is None else [end]
+        for each in (query, *others):
+            values = {"environment": environment_id, **_values_of(each)}
+            for driver, value in await self._ways(values, each.text):
+                activities, end = await self._search({**values, driver: value}, driver, query.limit + 1)
+                found += activities
+                looked_until += [] if end is None else [end]
         limit = max(looked_until, default=None)
         whole = {(each.happened_at, each.id): each for each in found}
         newest = sorted((place for place in whole if limit is None or place >= limit), reverse=True)
@@ -362,6 +367,17 @@ def _count_in(connection: Connection, activities: Iterable[Activity]) -> None:
             },
         )
         connection.execute(adding)
+
+
+def _values_of(query: ActivityQuery) -> dict[str, object]:
+    """What is compared with, by the names of the statements' parameters."""
+    names = (*_DRIVERS, "source", "since", "before")
+    values: dict[str, object] = {name: value for name in names if (value := getattr(query, name)) is not None}
+    for number, piece in enumerate(query.record_says):
+        values[f"{statements.RECORD}{number}"] = "%" + _WILDCARD.sub(r"!\g<0>", piece) + "%"
+    if query.cursor is not None:
+        values["cursor_at"], values["cursor_id"] = _read_cursor(query.cursor)
+    return values
 
 
 def _cursor(place: Place) -> str:

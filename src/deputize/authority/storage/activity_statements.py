@@ -30,6 +30,8 @@ COLUMNS: Final = tuple(column for column in ACTIVITIES.c if column.name != "acti
 """In the order of `Activity`."""
 PLACE: Final = (ACTIVITIES.c.happened_at, ACTIVITIES.c.id)
 """An activity's place in the order of time."""
+RECORD: Final = "record_"
+"""How the names of parameters begin that are patterns of the record, with `!` before what is no wildcard."""
 ONE: Final = select(*COLUMNS).where(
     ACTIVITIES.c.environment_id == bindparam("environment"), ACTIVITIES.c.id == bindparam("id")
 )
@@ -66,6 +68,8 @@ def find(driver: str, others: frozenset[str], bounds: frozenset[str]) -> Select[
                 ACTIVITY_AGENTS.c.agent_id == bindparam("agent_id")
             )
             conditions.append(exists().where(part))
+        elif name.startswith(RECORD):
+            conditions.append(ACTIVITIES.c.record.ilike(bindparam(name), escape="!"))
         else:
             conditions.append(ACTIVITIES.c[name] == bindparam(name))
     return (

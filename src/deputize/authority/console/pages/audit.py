@@ -5,28 +5,29 @@ import csv
 import io
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from starlette.responses import Response
 
 from deputize.audit.records import timestamp_text
 from deputize.authority.activities.search import MAX_LIMIT
 from deputize.authority.administration import NoSuchObject
+from deputize.authority.console.audit_search import KINDS, OUTCOMES, SOURCES, event_words, read_search
 from deputize.authority.console.call import ConsoleCall
 from deputize.authority.console.change_words import CHANGED, list_changes, summarize_change
-from deputize.authority.console.correlation_ids import read_correlation_id
 from deputize.authority.console.section import ConsolePage, ConsoleSection
 from deputize.authority.storage.activities import Activity, ActivityQuery
+from deputize.oauth.records.directory import Agreement, Policy, Resource
 
 MAX_EXPORTED: Final = 10_000
 """Records of one download, the newest; a narrower search has the older ones."""
 _MAX_BYTES: Final = 16 * 1024 * 1024
 _LOOKS: Final = 5
 """How often a search goes on by itself that looked at very much and found nothing yet."""
-_SOURCES: Final = ("authority", "gateway")
-_OUTCOMES: Final = ("permitted", "refused", "unknown")
+_MORE: Final = ("object", "tool", "source", "since", "before", "correlation_id")
+"""The filters that are folded until one is used."""
 _COLUMNS: Final = (
     "time", "source", "event", "outcome", "user", "user_id", "agents", "agent_ids", "resource", "method",
     "tool", "change", "reason", "transaction_id", "caller_transaction_id", "id",
@@ -54,34 +55,33 @@ class Line:
     """Who changed what, where administrators did; empty for all else."""
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
-    """What the address asks for."""
-
-    query: ActivityQuery | None
-    """`None` where there is a problem."""
-    problems: Mapping[str, str]
-    """By the name of a field."""
-
-
 async def show_audit(call: ConsoleCall) -> Response:
     """Show what a search finds, the newest first."""
     search = await read_search(call)
-    lines, next_cursor = (), None
-    if search.query is not None:
-        lines, next_cursor = await find_lines(call, search.query)
+    lines, next_cursor = await find_lines(call, search.queries)
+    environment = call.environment
+    objects = [*environment.agreements.values(), *environment.policies.values()]
     return call.show(
         "audit.html",
-        200 if search.query else 422,
+        422 if search.problems else 200,
         lines=lines,
         next_cursor=next_cursor,
         problems=search.problems,
-        resources=sorted((each.name, each.id) for each in call.environment.resources.values()),
-        sources=[(call.t(f"audit.{each}"), each) for each in _SOURCES],
-        outcomes=[(call.t(f"audit.{each}"), each) for each in _OUTCOMES],
-        delivers=await call.services.activities.last_delivery(call.environment.id) is not None,
+        resources=_choices(environment.resources.values(), call.query("resource")),
+        objects=_choices(objects, call.query("object")),
+        kinds=[(call.t(f"audit.records_{each}"), each) for each in KINDS],
+        sources=[(call.t(f"audit.{each}"), each) for each in SOURCES],
+        outcomes=[(call.t(f"audit.{each}"), each) for each in OUTCOMES],
+        delivers=await call.services.activities.last_delivery(environment.id) is not None,
         most=MAX_EXPORTED,
+        more=any(call.query(name) for name in _MORE),
     )
+
+
+def _choices(objects: Iterable[Resource | Agreement | Policy], asked: str) -> Sequence[tuple[str, str]]:
+    """Return names and ids to choose from; of what was removed the id stands for the name."""
+    names = {each.id: each.name for each in objects}
+    return sorted((name, id_) for id_, name in {asked: asked, **names}.items() if id_)
 
 
 async def show_record(call: ConsoleCall) -> Response:
@@ -106,16 +106,16 @@ async def show_record(call: ConsoleCall) -> Response:
 async def export(call: ConsoleCall) -> Response:
     """Hand out what a search finds as a file: CSV, or JSON lines with the whole records."""
     search = await read_search(call)
-    if search.query is None:
+    if search.problems:
         raise NoSuchObject("nothing can be found so")
     is_csv = call.query("format") == "csv"
     written = io.StringIO(newline="")
     writer = csv.writer(written)
     if is_csv:
         writer.writerow(_COLUMNS)
-    query, left = replace(search.query, limit=MAX_LIMIT), MAX_EXPORTED
-    while left > 0 and written.tell() < _MAX_BYTES:
-        page = await call.services.activities.find(call.environment.id, query)
+    queries, left = [replace(each, limit=MAX_LIMIT) for each in search.queries], MAX_EXPORTED
+    while queries and left > 0 and written.tell() < _MAX_BYTES:
+        page = await call.services.activities.find(call.environment.id, *queries)
         for line in await describe(call, page.items[:left]):
             row = _row_of(line)
             if is_csv:
@@ -126,53 +126,25 @@ async def export(call: ConsoleCall) -> Response:
         left -= len(page.items)
         if page.next_cursor is None:
             break
-        query = replace(query, cursor=page.next_cursor)
+        queries = [replace(each, cursor=page.next_cursor) for each in queries]
         await asyncio.sleep(0)  # others have their turn: a page is some milliseconds of work
     kind, ending = ("text/csv; charset=utf-8", "csv") if is_csv else ("application/x-ndjson", "ndjson")
     headers = {"Content-Disposition": f'attachment; filename="audit.{ending}"', "Cache-Control": "no-store"}
     return Response(written.getvalue(), media_type=kind, headers=headers)
 
 
-async def read_search(call: ConsoleCall) -> Search:
-    """Read what is asked for: names or ids of agent and user, and instants in the reader's zone."""
-    asked: dict[str, Any] = {"cursor": call.query("cursor") or None}
-    problems: dict[str, str] = {}
-    for name, member in (("tool", "tool"), ("resource", "resource_id")):
-        asked[member] = call.query(name).strip() or None
-    asked["text"] = read_correlation_id(call.query("search")) or None
-    asked["transaction_id"] = read_correlation_id(call.query("correlation_id")) or None
-    for name, allowed in (("source", _SOURCES), ("outcome", _OUTCOMES)):
-        asked[name] = call.query(name) if call.query(name) in allowed else None
-    if agent := call.query("agent").strip():
-        agents = call.environment.agents
-        named = (each.id for each in agents.values() if agent in {each.name, each.title})
-        asked["agent_id"] = agent if agent in agents else next(named, None)
-        if asked["agent_id"] is None:
-            problems["agent"] = call.t("audit.no_agent", name=agent)
-    if user := call.query("user").strip():
-        users = call.services.store.users
-        found = await users.find_user_by_id(call.environment.id, user)
-        found = found or await users.find_user(call.environment.id, user)
-        asked["user_id"] = found.id if found else None
-        if found is None:
-            problems["user"] = call.t("audit.no_user", name=user)
-    for name in ("since", "before"):
-        if typed := call.query(name):
-            try:
-                asked[name] = call.moments.seconds(typed)
-            except (ValueError, OverflowError):
-                problems[name] = call.t("console.unreadable")
-    return Search(None if problems else ActivityQuery(**asked), problems)
-
-
-async def find_lines(call: ConsoleCall, query: ActivityQuery) -> tuple[Sequence[Line], str | None]:
+async def find_lines(
+    call: ConsoleCall, queries: Sequence[ActivityQuery]
+) -> tuple[Sequence[Line], str | None]:
     """Find a page, and where to go on; a page may be empty although there is more."""
-    page = await call.services.activities.find(call.environment.id, query)
+    if not queries:
+        return (), None
+    page = await call.services.activities.find(call.environment.id, *queries)
     for _ in range(_LOOKS - 1):
         if page.items or page.next_cursor is None:
             break
-        query = replace(query, cursor=page.next_cursor)
-        page = await call.services.activities.find(call.environment.id, query)
+        queries = [replace(each, cursor=page.next_cursor) for each in queries]
+        page = await call.services.activities.find(call.environment.id, *queries)
     return await describe(call, page.items), page.next_cursor
 
 
@@ -204,12 +176,6 @@ async def describe(call: ConsoleCall, activities: Sequence[Activity]) -> Sequenc
         )
         lines.append(line)
     return lines
-
-
-def event_words(call: ConsoleCall, event: str) -> str:
-    """Return what an event is called in the reader's language, or else as it is recorded."""
-    name = f"audit.event_{event.replace(' ', '_').replace('-', '_')}"
-    return call.t(name) if name in call.language.texts else event
 
 
 def _row_of(line: Line) -> dict[str, str | None]:
