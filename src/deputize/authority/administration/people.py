@@ -151,7 +151,7 @@ class AdministeredConsents:
             live = [each for each in found if each.withdrawn_at is None]
             if not live:
                 raise NoSuchObject("the user agreed to nothing for that agent, or it was withdrawn already")
-            by = f"administrator {operator.name}"
+            by = f"administrator {operator.name or f'at the command line (account {operator.id})'}"
             await self._store.consents.withdraw_consents(
                 environment_id, user_id, agent_id, self._clock.now(), by
             )

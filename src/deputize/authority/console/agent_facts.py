@@ -1,17 +1,18 @@
 """What an agent can do, for whom, since when and when last, collected for its page."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from deputize.authority.administration import ListQuery, ObjectView
 from deputize.authority.administration.views import MAX_LIMIT
 from deputize.authority.console.call import ConsoleCall
+from deputize.authority.console.change_words import CHANGED
 from deputize.authority.storage.activities import ActivityQuery, ActivityTotal
 
 CLIENT_CREDENTIALS: Final = "client_credentials"
 _PAGES: Final = 10
-"""Of records that are looked through for tokens."""
+"""Of records that are looked through for tokens, or for who stopped an agent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,31 @@ async def count_own_tokens(call: ConsoleCall, agent_id: str) -> int:
             break
         query = replace(query, cursor=page.next_cursor)
     return min(count, MAX_LIMIT)
+
+
+async def find_last_stop(call: ConsoleCall, agent_id: str) -> tuple[str, float] | None:
+    """Find who stopped an agent last, and when, as far as it is on record.
+
+    `None` where the newest changes have no stop, or a later start: then it was stopped by what leaves no such
+    record, as commands on the machine do.
+    """
+    query = ActivityQuery(event=CHANGED, outcome="permitted", limit=MAX_LIMIT)
+    for _ in range(_PAGES):
+        page = await call.services.activities.find(call.environment.id, query)
+        for each in page.items:
+            record = each.read_record()
+            changes, operator = record.get("changes"), record.get("operator")
+            for change in changes if isinstance(changes, list) else ():
+                if not isinstance(change, Mapping) or change.get("id") != agent_id:
+                    continue
+                after = change.get("after")
+                if isinstance(after, Mapping) and "enabled" in after:
+                    who = operator.get("name") if isinstance(operator, Mapping) else None
+                    return (str(who or ""), each.happened_at) if after["enabled"] is False else None
+        if page.next_cursor is None:
+            break
+        query = replace(query, cursor=page.next_cursor)
+    return None
 
 
 async def collect(call: ConsoleCall, agent: ObjectView) -> AgentFacts:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deputize.authority.administration import Operator
+from deputize.authority.administration import Administration, Operator
 from deputize.authority.console.delegation_picture import Party, draw
 from support.authority import Browser, PageForm, basic
 
@@ -270,8 +270,29 @@ async def test_one_button_stops_an_agent_and_says_what_that_did(console):
         await browser.submit()
         assert "MCP Tutorial is stopped." in browser.response.text
         assert (await find(console, "MCP Tutorial")).entry["enabled"] is False
+        assert re.search(r"Last stop on record: by administrator,\s+20 Mar 2026", main(browser.response.text))
+        await browser.get(f"{console.path}/agents/{agent.id}/enable")
+        for told in ("Start MCP Tutorial again?", "(people: 1)", "Not back: the tokens"):
+            assert told in main(browser.response.text)
+        assert (await find(console, "MCP Tutorial")).entry["enabled"] is False
         await browser.submit()
+        assert "MCP Tutorial is enabled." in browser.response.text
+        assert "Last stop" not in browser.response.text
         assert (await find(console, "MCP Tutorial")).entry.get("enabled", True)
+
+
+async def test_a_stop_that_left_no_record_is_nobodys(console):
+    agent, services = await find(console, "MCP Tutorial"), console.authority.services
+    where = (OPERATOR, console.environment, "agent")
+    for enabled in (False, True):
+        await services.administration.change(*where, {"enabled": enabled}, object_id=agent.id)
+    on_the_machine = Administration(services.store, services.passwords, services.clock, lambda *_: None)
+    await on_the_machine.change(*where, {"enabled": False}, object_id=agent.id)
+    await services.directory.refresh()
+    async with console.signed_on() as browser:
+        shown = main((await browser.get(f"{console.path}/agents/{agent.id}")).text)
+        assert "This agent is stopped" in shown
+        assert "Last stop" not in shown
 
 
 async def test_owners_see_and_stop_their_own_agents_alone(console):

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from deputize.authority.administration import EtagMismatch, NoSuchObject, ObjectView
 from deputize.authority.administration.views import MAX_LIMIT
 from deputize.authority.console.addresses import list_addresses
-from deputize.authority.console.agent_facts import AgentFacts, collect, count_own_tokens
+from deputize.authority.console.agent_facts import AgentFacts, collect, count_own_tokens, find_last_stop
 from deputize.authority.console.call import ConsoleCall
 from deputize.authority.console.delegation_picture import Drawing, Party, draw
 from deputize.authority.console.ending import ends_by_disabling
@@ -127,6 +127,8 @@ async def show_agent(call: ConsoleCall) -> Response:
     values: dict[str, object] = {"known": facts, "pictures": pictures, "most": MAX_LIMIT}
     values["lately"] = call.moments.local_input(facts.lately)
     values["unknown_owner"] = await find_unknown_owner(call, agent)
+    is_stopped = not agent.entry.get("enabled", True)
+    values["stop"] = await find_last_stop(call, agent.id) if is_stopped else None
     return show_tab(call, "agents_overview.html", agent, "overview", **values)
 
 
@@ -233,6 +235,16 @@ async def stop_agent(call: ConsoleCall) -> Response:
     changed = await call.administration.change(*where, object_id=agent.id)
     ended = {"count": str(changed.ends.get("grants", 0)), "own": own}
     return await call.leave("agents", agent.id, flash="agents.stopped", name=agent.name, **ended)
+
+
+async def confirm_start(call: ConsoleCall) -> Response:
+    """Ask whether the agent is to act again, and say what comes back in force and what does not."""
+    agent = await call.find("agent")
+    if agent.facts.get("waiting"):
+        return await call.leave("registration", "agents", agent.id, "approve")
+    facts = await collect(call, agent)
+    count = f"{facts.people}{'+' if facts.has_more else ''}"
+    return call.confirm("start", agent, cancel=call.path("agents", agent.id), name=agent.name, count=count)
 
 
 async def enable_agent(call: ConsoleCall) -> Response:
@@ -397,7 +409,7 @@ SECTION = ConsoleSection(
         ConsolePage("agents/{id}/secret", show_new_secret),
         ConsolePage("agents/{id}/activity", show_activity),
         ConsolePage("agents/{id}/stop", confirm_stop, stop_agent),
-        ConsolePage("agents/{id}/enable", None, enable_agent, CHANGERS),
+        ConsolePage("agents/{id}/enable", confirm_start, enable_agent, CHANGERS),
         ConsolePage("agents/{id}/remove", confirm_removal, remove_agent, CHANGERS),
     ),
     seen_by=frozenset({"administrator", "auditor", "agent_owner"}),
