@@ -68,6 +68,8 @@ async def find_next(call: ConsoleCall, said: str) -> NextStep | None:
     """
     if said not in _SAID_AFTER or not (call.may_change and call.operator.reads_all):
         return None
+    if claim := find_missing_claim(call):
+        return NextStep(claim, call.path("resources", call.id(), "add-attribute"))
     if lacking := find_lacking(call):
         return NextStep(call.t(f"{call.section}.tab_{lacking}"), call.path(call.section, call.id(), lacking))
     following = next((each for each in await list_guide(call) if not each.is_done), None)
@@ -77,6 +79,19 @@ async def find_next(call: ConsoleCall, said: str) -> NextStep | None:
     if following.section == call.section and call.section != "resources":
         return None  # the page itself says what is left to do
     return NextStep(call.t(f"overview.{following.name}_begin"), call.path(following.section, "new"))
+
+
+def find_missing_claim(call: ConsoleCall) -> str:
+    """Find what the tokens of the resource in the path do not say yet beside whom they are about; or nothing.
+
+    That is who acts, or who may, whichever no resource says yet.
+    """
+    object_id = call.id() if call.section == "resources" and "id" in call.request.path_params else ""
+    resources = call.environment.resources
+    if object_id not in resources or [each.name for each in resources[object_id].attributes] != ["sub"]:
+        return ""
+    missing = (name for name in ("act", "may_act") if not any(each.maps(name) for each in resources.values()))
+    return next(missing, "")
 
 
 def find_lacking(call: ConsoleCall) -> str:

@@ -53,6 +53,8 @@ class Trial:
     subject: str
     """The subject token as it was put in: a JWT, or claims as JSON."""
     actor: str
+    is_empty: bool = False
+    """Whether no expression was typed yet."""
     value: str = ""
     """The claim as JSON; empty where there is none."""
     problem: str = ""
@@ -90,6 +92,8 @@ def attempt(environment: Environment, resource: Resource, attribute: JsonObject,
         typed.get("trial_actor", [json.dumps(actor, indent=2)])[0],
         is_reserved=is_reserved(claim),
     )
+    if attribute.get("expression") == "":
+        return replace(trial, is_empty=True)
     try:
         mapping = parse_attribute_value(ResourceAttribute.model_construct(None, **attribute).source)
         subject, actor = read_token(trial.subject), read_token(trial.actor)

@@ -42,6 +42,47 @@ async def open_editor(browser, console, name: str):
     return await browser.get(f"{console.path}/resources/{resource.id}/add-attribute")
 
 
+async def test_what_delegation_needs_can_be_chosen_and_is_what_the_example_says(console):
+    example = {
+        each["name"]: each["expression"]
+        for name in ("test", "agent")
+        for each in (await find(console, name)).entry["attributes"]
+        if "expression" in each
+    }
+    async with console.signed_on() as browser:
+        await browser.get(f"{console.path}/resources/new")
+        await browser.submit(name="extra", audience="https://api.example.com/mcp")
+        for claim, told in (("sub", '"demouser"'), ("act", "This mapping fails open"), ("may_act", '"sub":')):
+            await open_editor(browser, console, "extra")
+            tried = await browser.submit(name=claim, source=f"preset-{claim}", evaluate="on")
+            assert told in trial(tried.text)
+            await open_editor(browser, console, "extra")
+            await browser.submit(name=claim, source=f"preset-{claim}")
+        made = await find(console, "extra")
+        shown = await browser.get(f"{console.path}/resources/{made.id}/attributes/act")
+        assert example["act"] in unescape(shown.text)
+    assert {each["name"]: each["expression"] for each in made.entry["attributes"]} == example
+
+
+async def test_nothing_is_wrong_with_an_expression_before_one_is_typed(console):
+    async with console.signed_on() as browser:
+        await open_editor(browser, console, "test")
+        shown = trial((await browser.submit(name="x", source="expression", evaluate="on")).text)
+        assert "Type an expression above" in shown
+        await open_editor(browser, console, "test")
+        assert (await browser.submit(name="x", source="expression")).status_code == 422
+
+
+async def test_a_scope_that_users_could_not_understand_is_marked(console):
+    resource = await find(console, "test")
+    warning = "users read only “bare”"
+    async with console.signed_on() as browser:
+        path = f"{console.path}/resources/{resource.id}/scopes"
+        assert warning not in (await browser.get(path)).text
+        await browser.get(f"{console.path}/resources/{resource.id}/add-scope")
+        assert warning in (await browser.submit(name="bare")).text
+
+
 async def test_a_resource_is_set_up_by_the_pages_alone(console):
     async with console.signed_on() as browser:
         await browser.get(f"{console.path}/resources/new")

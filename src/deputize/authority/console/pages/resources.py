@@ -1,7 +1,7 @@
 """Applications → Resources: what tokens are issued for, and what the tokens say."""
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, get_args
 
 from starlette.responses import Response
@@ -36,6 +36,19 @@ from deputize.kernel.values import JsonObject
 
 SOURCES: Final = ("mapping", "expression", "value")
 """Members of an attribute, of which it has one."""
+PRESETS: Final[Mapping[str, str]] = {
+    "preset-sub": "#root.context.requestData.subjectToken.sub",
+    "preset-act": (
+        "(#root.context.requestData.subjectToken.may_act.sub"
+        " == #root.context.requestData.actorToken.client_id)"
+        "?#root.context.requestData.subjectToken.may_act:null"
+    ),
+    "preset-may_act": (
+        '(#root.context.requestData.grantType == "client_credentials")'
+        '?null:({ "sub": #root.context.appConfig.clientId })'
+    ),
+}
+"""Expressions that delegation needs, as they can be chosen instead of typed."""
 ATTRIBUTES: Final = ItemList("resource", "attributes", "name")
 SCOPES: Final = ItemList("resource", "scopes", "name")
 
@@ -162,7 +175,9 @@ async def save_attribute(call: ConsoleCall) -> Response:
     """Evaluate the mapping that was put in, or keep it."""
     resource = await call.find("resource")
     entry, problems = ATTRIBUTE.read(call.typed, call.moments)
-    source = entry.pop("source")
+    source = str(entry.pop("source"))
+    if source in PRESETS:
+        source, entry["expression"] = "expression", PRESETS[source]
     chosen = {name: value for name, value in entry.items() if name not in SOURCES}
     chosen |= {name: entry.get(name) or "" if name == source else None for name in SOURCES}
     form = ATTRIBUTE.refill(call.typed)
@@ -279,7 +294,7 @@ def show_mapping(
     """Show the mapping editor, with what the mapping yields."""
     stored = call.environment.resources[resource.id]
     form = form.with_options(
-        source=[(name, call.t(f"resources_attribute.source_{name}")) for name in SOURCES],
+        source=[(name, call.t(f"resources_attribute.source_{name}")) for name in (*SOURCES, *PRESETS)],
         mapping=[(name, name) for name in MAPPINGS],
     )
     return call.show_form(
