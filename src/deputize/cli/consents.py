@@ -37,7 +37,8 @@ def list_consents(name: str, database_url: str, username: str | None, agent: str
     for view in listed:
         facts = view.facts
         if facts["withdrawn_at"]:
-            by = f" by {facts['withdrawn_by']}" if facts["withdrawn_by"] else ""
+            who = facts.get("withdrawn_by")  # older servers do not say
+            by = f" by {who}" if who else ""
             state = f"withdrawn {shown_moment(facts['withdrawn_at'])}{by}"
         else:
             state = "in force" if facts["in_force"] else "expired"

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from contextlib import asynccontextmanager
 
 import click
@@ -107,6 +108,7 @@ async def test_each_single_change_is_made_there_as_here(remote):
     assert await there("consents", "withdraw", "--user", "demouser", "--agent", "MCP Tutorial") == (
         "1 consent withdrawn\n"
     )
+    assert re.search(r", withdrawn \S+.* by administrator \S", await there("consents", "list"))
     assert await there("agents", "remove", "Other Agent") == "Other Agent is removed\n"
     assert "there is MCP Tutorial" in await there("agents", "remove", "Other Agent", code=1)
     drawn = await there("secrets", "rotate", "agent", "MCP Tutorial")
