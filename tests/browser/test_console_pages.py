@@ -1,5 +1,6 @@
 """Every page of the console, and those of people: for everybody, on any screen, without scripts."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,15 @@ def test_a_page_without_a_menu_has_the_whole_width(opened, console, path, userna
     opened.goto(base_url + path)
     assert opened.query_selector(".menu") is None
     assert opened.locator("main").bounding_box()["width"] >= 1000
+
+
+def test_all_buttons_of_a_heading_stand_at_its_end(opened, console):
+    opened.set_viewport_size({"width": 1280, "height": 900})
+    sign_on(opened, console.authority.base_url, f"{console.path}/environments")
+    boxes = [each.bounding_box() for each in opened.locator("main > .heading > *").all()]
+    assert len(boxes) > 2
+    gaps = [after["x"] - before["x"] - before["width"] for before, after in pairwise(boxes)]
+    assert max(gaps[1:]) < 20 < gaps[0]
 
 
 PLACES = {

@@ -73,8 +73,11 @@ class ConsoleBuilder:
 
     async def add_resource(self, entry: Entry) -> None:
         await self.open("resources/new")
-        await self.fill(resources.PROFILE, entry)
+        await self.fill(resources.NEW, entry)
         resource_id = self.id_of("resources")
+        if entry.get("impersonation_allowed"):
+            await self.open(f"resources/{resource_id}/impersonation")
+            await self.send()
         for each in entry.get("attributes", ()):
             source = next(name for name in resources.SOURCES if name in each)
             await self.open(f"resources/{resource_id}/add-attribute")
