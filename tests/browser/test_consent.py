@@ -154,7 +154,7 @@ def test_the_account_page_lists_agents_and_withdraws_for_one(agreed, asking, cal
     assert ended.locator(".scopes li").all_inner_texts() == ["Talk to the agent agent", "Use the tools test"]
     agreed.get_by_role("link", name="Back to all agents").click()
     assert agreed.locator(".agents h3").all_inner_texts() == ["Other Agent"]
-    assert agreed.locator(".former li").all_inner_texts() == ["MCP Tutorial withdrawn 2026-03-20"]
+    assert agreed.locator(".former li").all_inner_texts() == ["MCP Tutorial withdrawn 2026-03-20 by you"]
     agreed.goto(asking(prompt="none"))
     assert answer(callback) == "consent_required"
     agreed.goto(asking(client_id=OTHER_ID, prompt="none"))

@@ -50,7 +50,7 @@ async def furnished_console(folder: Path, base_url: str) -> AsyncIterator[Consol
         await administration.environments.change(ROOT, console.environment, SETTINGS)
         await administration.administrators.create(ROOT, "guest", ["auditor"])
         await administration.keys.rotate(ROOT, console.environment)
-        stopped = {"name": "Stopped agent", "owner": "agent_owner", "enabled": False}
+        stopped = {"name": "Stopped agent", "owner": "administrator", "enabled": False}
         await administration.change(ROOT, console.environment, "agent", stopped)
         await introduce(console)
         await agree(console)
