@@ -98,9 +98,13 @@ class SqliteBudgets:
             opened = sqlite3.connect(
                 self._path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
             )
-            opened.execute("PRAGMA journal_mode = WAL")
-            opened.execute("PRAGMA synchronous = FULL")  # what is counted outlasts a power cut
-            opened.execute(_SCHEMA)
+            try:
+                opened.execute("PRAGMA journal_mode = WAL")
+                opened.execute("PRAGMA synchronous = FULL")  # what is counted outlasts a power cut
+                opened.execute(_SCHEMA)
+            except sqlite3.Error:
+                opened.close()
+                raise
             self._opened = opened
         return self._opened
 
