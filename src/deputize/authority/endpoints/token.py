@@ -27,26 +27,13 @@ async def issue_token(call: EndpointCall) -> Response:
     """Answer with tokens, or with the reason why not as far as the client may know it."""
     parameters: Mapping[str, str] = {}
     client: Agent | None = None
-    services, store = call.services, call.services.store
     try:
         parameters = await call.form()
         authenticated = await authenticate_agent(
-            call.environment, call.authorization, parameters, services.client_auth, call.now
+            call.environment, call.authorization, parameters, call.services.client_auth, call.now
         )
         client = authenticated.client
-        ports = GrantPorts(
-            codes=store.codes,
-            grants=store.grants,
-            refresh_tokens=store.refresh_tokens,
-            token_states=store.token_states,
-            extend=partial(extend_lineage, await services.lineage_seals.of(call.environment.id)),
-            derive=await services.refresh_token_values.of(call.environment.id),
-            one_time_ids=store.one_time_ids,
-            users=store.users,
-            consents=store.consents,
-            documents=services.client_documents,
-            verifier=services.verifier,
-        )
+        ports = await grant_ports(call)
         proof = await verify_proof(call, f"{call.environment.issuer}/token")
         request = TokenRequest(call.environment, client, parameters, call.now, authenticated.method, proof)
         if parameters.get("grant_type") in grants.OWN_TYPES:
@@ -84,6 +71,24 @@ async def issue_token(call: EndpointCall) -> Response:
         notes=list(response.notes) or None,
     )
     return json_response(response_members(response))
+
+
+async def grant_ports(call: EndpointCall) -> GrantPorts:
+    """Return what grants of the call's environment read and write."""
+    services, store = call.services, call.services.store
+    return GrantPorts(
+        codes=store.codes,
+        grants=store.grants,
+        refresh_tokens=store.refresh_tokens,
+        token_states=store.token_states,
+        extend=partial(extend_lineage, await services.lineage_seals.of(call.environment.id)),
+        derive=await services.refresh_token_values.of(call.environment.id),
+        one_time_ids=store.one_time_ids,
+        users=store.users,
+        consents=store.consents,
+        documents=services.client_documents,
+        verifier=services.verifier,
+    )
 
 
 def response_members(response: TokenResponse) -> JsonObject:
