@@ -296,6 +296,12 @@ ConditionText: TypeAlias = Annotated[Condition, PlainValidator(_compile_by(compi
 Reference: TypeAlias = Annotated[str | dict[str, Any], PlainValidator(_to_reference), _RAW]
 """The name of a heap object, or an inline object."""
 
+
+def join_lines(value: object) -> object:
+    """Return a text that may be written as a list of lines: for validators before the field's own."""
+    return "\n".join(map(str, cast("list[object]", value))) if isinstance(value, list) else value
+
+
 Raw: TypeAlias = Annotated[Item, _RAW]
 """A value whose texts are left as written."""
 

@@ -1,13 +1,13 @@
 """`StaticRequestFilter`: a request written in the configuration (gateway-config reference 4.6)."""
 
 from collections.abc import Iterable
-from typing import Self, cast
+from typing import Self
 from urllib.parse import urlencode, urlsplit
 
 from pydantic import Field, field_validator
 
 from deputize.expressions.gateway import Template
-from deputize.gateway.config.settings import OneOrMore, Settings, TemplateText
+from deputize.gateway.config.settings import OneOrMore, Settings, TemplateText, join_lines
 from deputize.gateway.exchange.bindings import depends_on_head_alone
 from deputize.gateway.exchange.refusals import refuse_unsendable
 from deputize.gateway.loading.context import BuildContext
@@ -45,10 +45,7 @@ class StaticRequestFilter:
         entity: TemplateText | None = None
         """The body: a text, or a list of lines."""
 
-        @field_validator("entity", mode="before")
-        @classmethod
-        def _join_lines(cls, value: object) -> object:
-            return "\n".join(map(str, cast("list[object]", value))) if isinstance(value, list) else value
+        _join_lines = field_validator("entity", mode="before")(join_lines)
 
     def __init__(self, config: Config, context: BuildContext) -> None:
         self._config = config

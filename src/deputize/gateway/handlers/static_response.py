@@ -1,10 +1,10 @@
 """`StaticResponseHandler`: an answer written in the configuration (gateway-config reference 5.1)."""
 
-from typing import Self, cast
+from typing import Self
 
 from pydantic import Field, field_validator
 
-from deputize.gateway.config.settings import OneOrMore, Settings, TemplateText
+from deputize.gateway.config.settings import OneOrMore, Settings, TemplateText, join_lines
 from deputize.gateway.exchange.refusals import refuse_unsendable
 from deputize.gateway.loading.context import BuildContext
 from deputize.http.exchange import Exchange, Head
@@ -31,10 +31,7 @@ class StaticResponseHandler:
         entity: TemplateText | None = None
         """The body: a text, or a list of lines."""
 
-        @field_validator("entity", mode="before")
-        @classmethod
-        def _join_lines(cls, value: object) -> object:
-            return "\n".join(map(str, cast("list[object]", value))) if isinstance(value, list) else value
+        _join_lines = field_validator("entity", mode="before")(join_lines)
 
     def __init__(self, config: Config, context: BuildContext) -> None:
         self._config = config
