@@ -173,16 +173,20 @@ async def test_what_fails_after_it_has_answered_has_answered_and_is_logged(tmp_p
 
 
 async def test_an_application_that_is_too_slow_is_given_up(tmp_path, monkeypatch):
-    monkeypatch.setattr(asgi, "ANSWER_SECONDS", 0.02)
-    ended = asyncio.Event()
+    ended, calls = asyncio.Event(), []
 
-    async def slow(_scope, _receive, _send):
+    async def slow(_scope, _receive, send):
+        calls.append(1)
+        if len(calls) == 1:
+            return await answer(send, b"here")
         try:
             await asyncio.Event().wait()
         finally:
             ended.set()
 
     async with hosting(tmp_path, slow) as served:
+        await ask(served.port, "GET", "/hosted")  # loads it, which takes its time in a thread
+        monkeypatch.setattr(asgi, "ANSWER_SECONDS", 0.02)
         got = await ask(served.port, "GET", "/hosted")
         assert got.status == 503
         assert got.headers.get("retry-after")
