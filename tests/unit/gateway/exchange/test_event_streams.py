@@ -110,15 +110,16 @@ async def test_a_stream_ends_with_its_life_and_is_not_asked_about_where_that_is_
 
 
 async def test_a_stream_ends_with_its_life_while_nobody_answers_whether_its_token_is_good(let_pass):
-    upstream = Upstream()
+    upstream, asked = Upstream(), asyncio.Event()
 
     async def ask(exchange):
+        asked.set()
         let_pass(LIFETIME)
         await asyncio.Event().wait()
 
     watch(exchange_for(), upstream.response, LIFETIME, SOON, ask, Alarms(SOON))
     assert await drained(upstream.response) == [b": hello\n\n"]
-    assert upstream.closed.is_set()
+    assert (asked.is_set(), upstream.closed.is_set()) == (True, True)
 
 
 @pytest.mark.parametrize("lifetime", [None, 60])
